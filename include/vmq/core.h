@@ -107,6 +107,7 @@ struct vmq_tx {
 	uint32_t pend_off, pend_word; /* first record that is not published */
 	uint32_t inline_max;  /* largest payload of one record */
 	uint8_t tag;
+	bool heard;           /* the peer's consume index is of this session */
 	bool strict;          /* fence for each message; see vmq_chan_attach() */
 	uint32_t poison;      /* enum vmq_poison */
 	uint64_t sent, sent_bytes, suppressed;
@@ -150,6 +151,10 @@ uint32_t vmq_tx_room(struct vmq_tx *tx, uint32_t n);
 bool vmq_tx_space_arm(struct vmq_tx *tx, uint32_t need);
 void vmq_tx_space_wake(struct vmq_tx *tx);
 
+/* Going to sleep until the peer returns pages: look for them once more after this,
+ * then sleep, then vmq_tx_space_wake(). */
+void vmq_tx_page_arm(struct vmq_tx *tx);
+
 /* ---- the receiving half -------------------------------------------------- */
 
 struct vmq_rx {
@@ -158,7 +163,7 @@ struct vmq_rx {
 	const struct vmq_layout_ctl *theirs;
 	uint32_t size, mask;
 	uint32_t own, published; /* consume index; what the peer was told of it */
-	uint32_t span;           /* of the record that is being looked at */
+	uint32_t span, len;      /* of the record that is being looked at */
 	uint32_t max_msg;
 	uint8_t tag;
 	bool live;               /* has read in an earlier session */
@@ -199,6 +204,9 @@ unsigned vmq_rx_release(struct vmq_rx *rx);
 void vmq_rx_drowse(struct vmq_rx *rx);
 unsigned vmq_rx_arm(struct vmq_rx *rx);
 void vmq_rx_wake(struct vmq_rx *rx);
+
+/* After vmq_pages_free() returned something: does the peer sleep for it? */
+bool vmq_rx_page_kick_due(struct vmq_rx *rx);
 
 /* ---- pages --------------------------------------------------------------- */
 
@@ -313,7 +321,7 @@ int vmq_chan_progress(struct vmq_chan *ch);
 /* Say good-bye: the peer still gets what was sent, then sees CLOSED. */
 void vmq_chan_close(struct vmq_chan *ch);
 
-/* Has the peer closed its end (true also when the VMM says it is gone)? */
+/* Has the peer closed or poisoned its end, or does the VMM say that it is gone? */
 bool vmq_chan_peer_gone(const struct vmq_chan *ch);
 
 /* Poison the channel (the first reason stays), or ask for the reason. */
@@ -325,10 +333,10 @@ void vmq_chan_beat(struct vmq_chan *ch, uint64_t kicks);
 
 /* ---- for the VMM ---------------------------------------------------------- */
 
-/* Does side `from`'s lane hold something that the other side sleeps through, or
- * does side `from` hold space that the other side waits for? The words are
- * peers' and are trusted for this question only: the answer is a kick. */
-bool vmq_layout_kick_due(const void *region, const struct vmq_geometry *geo, unsigned from);
+/* Does side `from`'s lane hold something that the other side sleeps through
+ * (VMQ_KICK_DATA), and is there room that it sleeps for (VMQ_KICK_SPACE)? The words
+ * are peers' and are trusted for this question only: the answer is a kick. */
+unsigned vmq_layout_kick_due(const void *region, const struct vmq_geometry *geo, unsigned from);
 
 #ifdef __cplusplus
 }

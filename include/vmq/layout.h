@@ -143,6 +143,10 @@ struct vmq_layout_ctl {
 #define VMQ_ARM_ARMED 2u  /* sleeps: ring when the index is passed */
 #define VMQ_ARM_MASK 7u
 
+/* Which doorbell: a message is there, or room (or a page) is there again. */
+#define VMQ_KICK_DATA (1u << 0)
+#define VMQ_KICK_SPACE (1u << 1)
+
 /* A record: this header, then its bytes, then bytes up to the span's end.
  * Records start on multiples of 8 and never wrap. The word is stored last and
  * is 0 until the record may be read. */

@@ -67,7 +67,7 @@ static uint32_t first_index(const struct vmq_layout_ctl *mine, uint32_t fresh)
 {
 	if (vmq__load(&mine->state) == VMQ_STATE_NONE)
 		return vmq__align(fresh, VMQ__CACHE_LINE);
-	return vmq__align(vmq__load(&mine->prod), VMQ__CACHE_LINE);
+	return vmq__load(&mine->prod) & ~(VMQ_REC_ALIGN - 1);
 }
 
 int vmq_chan_attach(struct vmq_chan *ch, void *region, const struct vmq_geometry *geo,
@@ -103,7 +103,8 @@ int vmq_chan_attach(struct vmq_chan *ch, void *region, const struct vmq_geometry
 	vmq__store(&mine->poison, VMQ_POISON_NONE);
 	vmq__store(&mine->max_msg, config->max_msg);
 	vmq__store(&mine->peer_epoch, 0);
-	vmq__store(&mine->epoch, config->epoch);
+	/* Release: who sees the new epoch sees the echo gone. */
+	vmq__store_release(&mine->epoch, config->epoch);
 	ch->state = VMQ_STATE_SYNC;
 	/* Release: pairs with the acquire in vmq_chan_progress(). */
 	vmq__store_release(&mine->state, ch->state);
@@ -137,7 +138,8 @@ static void session_start(struct vmq_chan *ch, uint32_t peer_epoch)
 	if (ch->pages.entry)
 		vmq__pages_init(&ch->pages, (ch->epoch + peer_epoch) << 16);
 	hello_send(ch);
-	vmq__store(&mine->peer_epoch, peer_epoch);
+	/* Release: who sees the echo sees start, HELLO and cleared page words. */
+	vmq__store_release(&mine->peer_epoch, peer_epoch);
 	ch->state = VMQ_STATE_ACK;
 	vmq__store_release(&mine->state, ch->state);
 }
@@ -155,7 +157,9 @@ static enum vmq_poison hello_check(struct vmq_chan *ch, const struct vmq_record 
 		return VMQ_POISON_VERSION;
 	ch->peer.id = vmq__le32(hello.ident.id);
 	memcpy(ch->peer.uuid, hello.ident.uuid, sizeof(ch->peer.uuid));
-	memcpy(ch->peer.name, hello.ident.name, sizeof(ch->peer.name));
+	/* Without the last byte: a compiler may read the lane twice. */
+	memcpy(ch->peer.name, hello.ident.name, VMQ_NAME_MAX);
+	ch->peer.name[VMQ_NAME_MAX] = 0;
 	ch->peer_max_msg = vmq__le32(hello.max_msg);
 	ch->peer_features = vmq__le64(hello.features);
 	return VMQ_POISON_NONE;
@@ -178,7 +182,7 @@ static int session_establish(struct vmq_chan *ch)
 		return VMQ_EPEER;
 	}
 	vmq_rx_next(&ch->rx);
-	ch->rx.received = 0;
+	ch->rx.received = ch->rx.received_bytes = 0;
 	ch->tx.sent = ch->tx.sent_bytes = 0;
 	ch->state = VMQ_STATE_ESTABLISHED;
 	vmq__store_release(&ch->tx.mine->state, ch->state);
@@ -198,13 +202,14 @@ int vmq_chan_progress(struct vmq_chan *ch)
 	state = vmq__load_acquire(&ch->rx.theirs->state);
 	if (state != VMQ_STATE_SYNC && state != VMQ_STATE_ACK && state != VMQ_STATE_ESTABLISHED)
 		return 0;
-	epoch = vmq__load(&ch->rx.theirs->epoch);
+	/* Acquire, twice: state may still be of the peer's last session. */
+	epoch = vmq__load_acquire(&ch->rx.theirs->epoch);
 	if (epoch && epoch != ch->peer_epoch) {
 		session_start(ch, epoch);
 		changed = 1;
 	}
 	if (ch->state != VMQ_STATE_ACK || state == VMQ_STATE_SYNC ||
-			vmq__load(&ch->rx.theirs->peer_epoch) != ch->epoch)
+			vmq__load_acquire(&ch->rx.theirs->peer_epoch) != ch->epoch)
 		return changed;
 	established = session_establish(ch);
 	return established ? established : changed;
@@ -219,15 +224,22 @@ void vmq_chan_close(struct vmq_chan *ch)
 
 bool vmq_chan_peer_gone(const struct vmq_chan *ch)
 {
+	uint32_t state;
+
 	if (vmq_layout_gone(ch->region, !ch->side))
 		return true;
-	return ch->peer_epoch && vmq__load_acquire(&ch->rx.theirs->state) == VMQ_STATE_CLOSED;
+	if (!ch->peer_epoch)
+		return false;
+	state = vmq__load_acquire(&ch->rx.theirs->state);
+	return state == VMQ_STATE_CLOSED || state == VMQ_STATE_POISONED;
 }
 
 void vmq_chan_set_poison(struct vmq_chan *ch, enum vmq_poison reason)
 {
 	vmq__rx_poison(&ch->rx, reason);
 	vmq__tx_poison(&ch->tx, reason);
+	ch->state = VMQ_STATE_POISONED;
+	vmq__store_release(&ch->tx.mine->state, ch->state);
 }
 
 enum vmq_poison vmq_chan_poison(const struct vmq_chan *ch)

@@ -56,7 +56,23 @@ bool vmq_tx_space_arm(struct vmq_tx *tx, uint32_t need)
 	vmq__store(&tx->mine->space_arm, target | VMQ_ARM_ARMED);
 	/* Arm, fence, look: pairs with publish, fence, look in vmq_rx_next(). */
 	vmq__fence();
-	return !vmq__get(&tx->poison) && !vmq__reached(vmq__load(&tx->theirs->cons), target);
+	vmq__tx_refresh(tx);
+	return !vmq__get(&tx->poison) && !vmq__reached(tx->cons, target);
+}
+
+void vmq_tx_page_arm(struct vmq_tx *tx)
+{
+	/* An index that is never reached: only a returned page rings. */
+	uint32_t target = (tx->own + tx->size) & ~VMQ_ARM_MASK;
+
+	vmq__store(&tx->mine->space_arm, target | VMQ_ARM_ARMED);
+	vmq__fence(); /* arm, fence, look: pairs with vmq_rx_page_kick_due() */
+}
+
+bool vmq_rx_page_kick_due(struct vmq_rx *rx)
+{
+	vmq__fence(); /* return, fence, look */
+	return (vmq__load(&rx->theirs->space_arm) & VMQ_ARM_MASK) == VMQ_ARM_ARMED;
 }
 
 void vmq_tx_space_wake(struct vmq_tx *tx)
@@ -107,18 +123,21 @@ void vmq_rx_wake(struct vmq_rx *rx)
 	vmq__store(&rx->mine->arm, rx->own | VMQ_ARM_AWAKE);
 }
 
-bool vmq_layout_kick_due(const void *region, const struct vmq_geometry *geo, unsigned from)
+unsigned vmq_layout_kick_due(const void *region, const struct vmq_geometry *geo, unsigned from)
 {
 	const uint8_t *base = region;
 	const struct vmq_layout_ctl *tx = (const void *)(base + geo->ctl_off[from]);
 	const struct vmq_layout_ctl *rx = (const void *)(base + geo->ctl_off[!from]);
 	uint32_t arm, space;
+	unsigned due = 0;
 
 	vmq__fence();
 	arm = vmq__load(&rx->arm);
 	space = vmq__load(&rx->space_arm);
 	if ((arm & VMQ_ARM_MASK) == VMQ_ARM_ARMED && vmq__load(&tx->prod) != (arm & ~VMQ_ARM_MASK))
-		return true;
-	return (space & VMQ_ARM_MASK) == VMQ_ARM_ARMED &&
-		vmq__reached(vmq__load(&tx->cons), space & ~VMQ_ARM_MASK);
+		due |= VMQ_KICK_DATA;
+	if ((space & VMQ_ARM_MASK) == VMQ_ARM_ARMED &&
+			vmq__reached(vmq__load(&tx->cons), space & ~VMQ_ARM_MASK))
+		due |= VMQ_KICK_SPACE;
+	return due;
 }

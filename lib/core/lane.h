@@ -30,6 +30,7 @@ static inline struct vmq_layout_record *vmq__record(const uint8_t *lane, uint32_
 
 void vmq__tx_poison(struct vmq_tx *tx, enum vmq_poison reason);
 void vmq__rx_poison(struct vmq_rx *rx, enum vmq_poison reason);
+void vmq__tx_refresh(struct vmq_tx *tx);
 void vmq__tx_restart(struct vmq_tx *tx, uint8_t tag);
 void vmq__rx_restart(struct vmq_rx *rx, uint32_t start, uint8_t tag);
 unsigned vmq__rx_space_kick(struct vmq_rx *rx);

@@ -3,7 +3,8 @@
  * written by the peer, and may change under our eyes. */
 #include "lane.h"
 
-#define STALE_BUDGET 64 /* old records skipped in one look */
+#define STALE_BUDGET 64      /* old records skipped in one look */
+#define RESTART_BUDGET 65536 /* old records counted when the peer restarts */
 
 void vmq__rx_poison(struct vmq_rx *rx, enum vmq_poison reason)
 {
@@ -13,22 +14,7 @@ void vmq__rx_poison(struct vmq_rx *rx, enum vmq_poison reason)
 	vmq__store(&rx->mine->poison, reason);
 }
 
-/* A peer that restarted in place goes on behind its old records: those are then
- * read, found to be of an old session, and counted. */
-void vmq__rx_restart(struct vmq_rx *rx, uint32_t start, uint8_t tag)
-{
-	start &= ~(VMQ_REC_ALIGN - 1);
-	if (!rx->live || start - rx->own > rx->size)
-		rx->own = start;
-	rx->live = true;
-	rx->published = rx->own;
-	rx->tag = tag;
-	rx->space_kicked = false;
-	vmq__store(&rx->mine->cons, rx->own);
-	vmq__store(&rx->mine->arm, rx->own | VMQ_ARM_AWAKE);
-}
-
-/* Release: pairs with the acquire in tx_refresh(): the bytes were read first. */
+/* Release: pairs with the acquire in vmq__tx_refresh(): the bytes were read first. */
 static void rx_publish(struct vmq_rx *rx)
 {
 	vmq__store_release(&rx->mine->cons, rx->own);
@@ -45,6 +31,36 @@ static enum vmq_poison rx_check(const struct vmq_rx *rx, uint32_t word, uint32_t
 	if (len > span - VMQ_REC_HEADER)
 		return VMQ_POISON_LENGTH;
 	return VMQ_POISON_NONE;
+}
+
+/* Count the old records that a peer restarted behind. Only as far as they can be
+ * told: where its lane was full, its HELLO stands over the oldest of them. */
+static void rx_count_old(struct vmq_rx *rx, uint32_t start)
+{
+	for (int budget = RESTART_BUDGET; budget && rx->own != start; budget--) {
+		uint32_t word = vmq__load(&vmq__record(rx->lane, rx->own & rx->mask)->word);
+
+		if (!word || rx_check(rx, word, 0) || VMQ_REC_SPAN(word) > start - rx->own)
+			return;
+		rx->stale += VMQ_REC_KIND(word) != VMQ_KIND_PAD;
+		rx->own += VMQ_REC_SPAN(word);
+	}
+}
+
+/* A peer that restarted in place goes on behind its old records: those are
+ * counted and left. */
+void vmq__rx_restart(struct vmq_rx *rx, uint32_t start, uint8_t tag)
+{
+	start &= ~(VMQ_REC_ALIGN - 1);
+	if (rx->live && start - rx->own <= rx->size)
+		rx_count_old(rx, start);
+	rx->own = start;
+	rx->live = true;
+	rx->published = rx->own;
+	rx->tag = tag;
+	rx->space_kicked = false;
+	vmq__store(&rx->mine->cons, rx->own);
+	vmq__store(&rx->mine->arm, rx->own | VMQ_ARM_AWAKE);
 }
 
 /* Padding ends at the lane's end and never starts there, so two of them never
@@ -75,6 +91,7 @@ int vmq_rx_peek(struct vmq_rx *rx, struct vmq_record *rec)
 		if (VMQ__UNLIKELY(bad))
 			break;
 		rx->span = VMQ_REC_SPAN(word);
+		rx->len = len;
 		if (VMQ__UNLIKELY(VMQ_REC_TAG(word) != rx->tag)) {
 			rx->stale++;
 		} else if (VMQ__UNLIKELY(VMQ_REC_KIND(word) == VMQ_KIND_PAD)) {
@@ -102,6 +119,7 @@ unsigned vmq_rx_next(struct vmq_rx *rx)
 {
 	rx->own += rx->span;
 	rx->received++;
+	rx->received_bytes += rx->len;
 	if (VMQ__LIKELY(rx->own - rx->published < rx->size / 8))
 		return 0;
 	rx_publish(rx);

@@ -18,6 +18,7 @@ void vmq__tx_restart(struct vmq_tx *tx, uint8_t tag)
 	tx->cons = tx->own;
 	tx->unkicked = tx->own;
 	tx->pend_word = 0;
+	tx->heard = false;
 	vmq__store(&vmq__record(tx->lane, tx->own & tx->mask)->word, 0);
 	vmq__store(&tx->mine->start, tx->own);
 	vmq__store(&tx->mine->prod, tx->own);
@@ -25,10 +26,16 @@ void vmq__tx_restart(struct vmq_tx *tx, uint8_t tag)
 
 /* Load the peer's consume index. Acquire: pairs with the release in
  * rx_publish(), so that space is written only after the peer has read it. */
-static void tx_refresh(struct vmq_tx *tx)
+void vmq__tx_refresh(struct vmq_tx *tx)
 {
-	uint32_t cons = vmq__load_acquire(&tx->theirs->cons);
+	uint32_t cons;
 
+	/* Before the peer is established, its word is of an earlier session.
+	 * Acquire: pairs with the release in session_establish(). */
+	if (!tx->heard && vmq__load_acquire(&tx->theirs->state) != VMQ_STATE_ESTABLISHED)
+		return;
+	tx->heard = true;
+	cons = vmq__load_acquire(&tx->theirs->cons);
 	if (cons - tx->cons > tx->own - tx->cons || cons % VMQ_REC_ALIGN)
 		vmq__tx_poison(tx, VMQ_POISON_CONSUME);
 	else
@@ -80,7 +87,7 @@ void *vmq_tx_reserve(struct vmq_tx *tx, uint32_t len)
 	pad = tx_pad(tx, need);
 	/* After the padding the record starts on a line: a little less need. */
 	if (VMQ__UNLIKELY(!tx_fits(tx, pad + need))) {
-		tx_refresh(tx);
+		vmq__tx_refresh(tx);
 		if (vmq__get(&tx->poison) || !tx_fits(tx, pad + need))
 			return NULL;
 	}
@@ -133,7 +140,7 @@ uint32_t vmq_tx_room(struct vmq_tx *tx, uint32_t n)
 		(uint64_t)(n + 1) * (VMQ_REC_HEADER + VMQ__CACHE_LINE);
 	uint32_t left;
 
-	tx_refresh(tx);
+	vmq__tx_refresh(tx);
 	left = tx->size - (tx->own - tx->cons);
 	return vmq__get(&tx->poison) || left < over ? 0 : (uint32_t)(left - over);
 }

@@ -114,6 +114,9 @@ static bool table_read(const struct vmq_layout_header *h, uint64_t limit, struct
 		geo->pool_pages[s] = (uint32_t)(size >> VMQ_PAGE_SHIFT);
 	}
 	geo->ctl_size = ctl[0];
+	/* Runs may span both pools, so they are one piece. */
+	if (geo->pool_off[1] != geo->pool_off[0] + ((uint64_t)geo->pool_pages[0] << VMQ_PAGE_SHIFT))
+		return false;
 	return ctl[0] == ctl[1] && ctl[0] >= ctl_size((uint32_t)pages);
 }
 

@@ -202,7 +202,8 @@ static bool page_free(struct vmq_page_table *t, uint32_t p)
 		e->state = PG_FREE;
 		return false;
 	}
-	e->state = PG_THEIRS;
+	/* A page of our own pool that the peer lent us is still out there. */
+	e->state = is_home(t, p) ? PG_OUT_MOVE : PG_THEIRS;
 	say(t, p, e->gen, VMQ_PAGEW_RETURN);
 	return true;
 }

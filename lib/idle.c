@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * idle.c - the receiver finds nothing: it looks on for a while, gets drowsy, arms
+ * and sleeps.
+ *
+ * How it looks on matters more than anything else here. A receiver that is at the
+ * sender's heels pulls each cache line away from it while it is being written. In
+ * a stream (many messages, none sent back) it therefore lets the sender get ahead
+ * before it looks again; in a conversation it looks without pause.
+ */
+#include <unistd.h>
+
+#include "cpu.h"
+#include "internal.h"
+
+#define STREAM 32          /* messages without an answer that make a stream */
+#define STREAM_PAUSES 40   /* about a microsecond */
+#define LOOKS 8            /* between two looks at the clock */
+#define DROWSY_NS 2000     /* longer than a store stays in a store buffer */
+
+void vmq__rx_drowse(struct vmq *q)
+{
+	for (uint32_t i = 0; i < q->rx.count; i++)
+		vmq_rx_drowse(&q->rx.list[i]->rx->rx);
+}
+
+/* Ask every peer for a kick. False if there is something to do already. */
+bool vmq__rx_arm(struct vmq *q)
+{
+	bool clear = true;
+
+	for (uint32_t i = 0; i < q->rx.count; i++) {
+		struct vmq__peer *p = q->rx.list[i];
+		unsigned said = vmq_rx_arm(&p->rx->rx);
+
+		if (said & VMQ_RX_KICK) {
+			q->rx.kicks_space++;
+			q->ops->kick(q->state, p->cookie, VMQ_KICK_SPACE, false);
+		}
+		if (said & VMQ_RX_DATA || atomic_load(&p->gone) || vmq_chan_peer_gone(p->rx))
+			clear = false;
+	}
+	if (atomic_load_explicit(&q->version, memory_order_acquire) != q->rx.seen)
+		clear = false;
+	return clear;
+}
+
+void vmq__rx_wake(struct vmq *q)
+{
+	for (uint32_t i = 0; i < q->rx.count; i++)
+		vmq_rx_wake(&q->rx.list[i]->rx->rx);
+}
+
+/* A call after one that armed for vmq_fd(): silence first, then look. */
+void vmq__rx_disarm(struct vmq *q)
+{
+	uint64_t ticks;
+
+	q->rx.armed = false;
+	q->sleep[0].kicked += q->ops->drain(q->state, VMQ_KICK_DATA);
+	q->ops->drain(q->state, VMQ_KICK_SPACE);
+	if (q->timerfd >= 0 && read(q->timerfd, &ticks, sizeof(ticks)) < 0)
+		ticks = 0; /* not due yet */
+	vmq__news(q);
+	vmq__rx_wake(q);
+}
+
+/* Not to wait. With vmq_fd() in use, the next message must make it readable. */
+static int empty_now(struct vmq *q)
+{
+	if (q->epfd < 0) {
+		vmq__idle(q, &q->rx.idle);
+		return VMQ_EAGAIN;
+	}
+	if (vmq__rx_arm(q)) {
+		q->rx.armed = true;
+		return VMQ_EAGAIN;
+	}
+	vmq__rx_wake(q);
+	return vmq__rx_ready(q) ? 0 : VMQ_EAGAIN;
+}
+
+static void pause_between(struct vmq *q)
+{
+	unsigned n = 1;
+
+	if (atomic_exchange_explicit(&q->tx.sent, false, memory_order_relaxed))
+		q->rx.streak = 0;
+	if (q->rx.streak > STREAM)
+		n = STREAM_PAUSES;
+	while (n--)
+		vmq__relax();
+}
+
+/* Look on until something is there (true) or the time is up. */
+static bool spin(struct vmq *q, uint64_t until)
+{
+	do {
+		for (int i = 0; i < LOOKS; i++) {
+			pause_between(q);
+			if (vmq__rx_ready(q))
+				return true;
+		}
+	} while (vmq__now(q) < until);
+	return false;
+}
+
+static bool drowse(struct vmq *q, uint64_t now)
+{
+	bool found;
+
+	vmq__rx_drowse(q);
+	found = spin(q, now + (q->strict || q->env ? 0 : DROWSY_NS));
+	if (found && !q->rx.sleepers)
+		vmq__rx_wake(q);
+	return found;
+}
+
+/* The wait is a natural exit of this VM. What it sent lazily is drained, also if
+ * another thread is the one that sends. */
+static void wait_exit(struct vmq *q)
+{
+	bool lazy = atomic_exchange_explicit(&q->tx.lazy, false, memory_order_relaxed);
+
+	q->rx.natural++;
+	q->rx.drains += lazy;
+	q->ops->exit(q->state, VMQ_EXIT_WAIT, lazy);
+}
+
+static bool sleep_armed(struct vmq *q, uint64_t deadline)
+{
+	uint64_t kicked = q->sleep[0].kicked;
+	bool found;
+
+	if (vmq__rx_arm(q)) {
+		wait_exit(q);
+		q->rx.sleepers++;
+		vmq__rx_unlock(q);
+		vmq__sleep(q, VMQ_FD_DATA, deadline);
+		vmq__rx_lock(q);
+		q->rx.sleepers--;
+	}
+	/* While another receiver sleeps, the peers are to go on ringing. */
+	if (!q->rx.sleepers)
+		vmq__rx_wake(q);
+	found = vmq__rx_ready(q);
+	if (!found && q->sleep[0].kicked != kicked)
+		q->rx.spurious++;
+	return found;
+}
+
+/* 0: something is there now; else why not. */
+int vmq__rx_wait(struct vmq *q, int64_t timeout_ns)
+{
+	uint64_t deadline, now;
+
+	if (atomic_load_explicit(&q->down, memory_order_acquire) && !q->up)
+		return VMQ_ECONN;
+	if (timeout_ns == VMQ_NOWAIT)
+		return empty_now(q);
+	now = vmq__now(q);
+	deadline = timeout_ns < 0 ? UINT64_MAX : now + (uint64_t)timeout_ns;
+	do {
+		if (q->spin_ns && spin(q, now + q->spin_ns))
+			return 0;
+		if (drowse(q, vmq__now(q)) || sleep_armed(q, deadline))
+			return 0;
+		if (atomic_load_explicit(&q->down, memory_order_acquire) && !q->up)
+			return VMQ_ECONN;
+		now = vmq__now(q);
+	} while (now < deadline);
+	return VMQ_ETIMEDOUT;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* internal.h - what the files of libvmq share about an endpoint. */
+#ifndef VMQ_INTERNAL_H
+#define VMQ_INTERNAL_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include <vmq/core.h>
+#include <vmq/transport.h>
+
+#define VMQ__LIVE 0x564d5121u
+#define VMQ__PEERS 4096u /* ids on a fabric */
+#define VMQ__QUANTUM 64  /* messages from one peer before the next's turn */
+
+#define VMQ__LIKELY(x) __builtin_expect(!!(x), 1)
+#define VMQ__UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* One life of a peer: a channel, and what both halves know of it. */
+struct vmq__peer {
+	struct vmq_chan chan[2];   /* [1]: the receiving end of the self channel */
+	struct vmq_chan *tx, *rx;  /* the ends that are sent on, received from */
+	uint32_t id, epoch;
+	void *cookie;              /* the transport's name for it; NULL: self */
+	uint8_t *pool[2];          /* where page 0 lies, for tx and for rx */
+	struct vmq__window *self[2]; /* of the self channel's two ends */
+	struct vmq_page_entry *entries;
+	struct vmq_geometry geo;
+	char name[VMQ_NAME_MAX + 1];
+	uint8_t uuid[16];
+	bool vouched;              /* the transport named it */
+	bool up;                   /* identified: on the views */
+	atomic_int gone;           /* 0 or why: VMQ_EGONE, VMQ_EACCES */
+	atomic_uint refs;          /* control, tx view, rx view, each held page run */
+	pthread_mutex_t pages_lock; /* page tables: S and R may both free */
+	/* the sender's */
+	uint32_t max_msg;
+	bool starved;              /* had no room at the last send */
+	pthread_t busy_by;         /* with VMQ_OPEN_THREADSAFE: who is in the */
+	bool busy;                 /* middle of a message on this lane */
+	/* the receiver's */
+	uint8_t *join;             /* max_msg bytes for fragments */
+	uint32_t join_total, join_have;
+	bool finished;             /* its end was reported */
+	struct vmq__peer *next;    /* all lives that still have references */
+};
+
+/* What is told of a peer, whatever became of its lives. */
+struct vmq__story {
+	struct vmq_peer_info info; /* size 0: never heard of */
+	bool joined, left, poisoned; /* not yet fetched by vmq_event() */
+	bool untold;               /* its end is not yet said by vmq_recv() */
+	int reason;
+};
+
+/* The message that is being looked at. */
+struct vmq__staged {
+	struct vmq__peer *peer;
+	const void *data;
+	uint32_t len;
+	bool joined;               /* data stands in peer->join */
+	bool peeked;
+	bool page, mapped;
+	struct vmq_page run;
+};
+
+struct vmq__txside {
+	_Alignas(128) struct vmq__peer **table; /* by id */
+	uint32_t seen;             /* version of the peers that this view has */
+	atomic_bool lazy;          /* sent lazily since the last natural exit */
+	atomic_bool sent;          /* anything, since the receiver last asked */
+	struct vmq__peer *reserved;
+	uint32_t reserved_len;
+	uint32_t idle;             /* calls that found no room */
+	uint64_t messages, bytes, kicks, immediate, natural, drains;
+	uint64_t pages, page_bytes;
+	pthread_mutex_t lock;
+};
+
+struct vmq__rxside {
+	_Alignas(128) struct vmq__peer **list;  /* count of them; one of lists */
+	struct vmq__peer **lists[2];
+	uint32_t count, cur, quantum;
+	uint32_t seen;
+	struct vmq__staged msg;
+	bool armed;                /* after an EAGAIN, for vmq_fd() */
+	uint32_t idle;
+	uint32_t streak;           /* messages since this end last sent */
+	uint32_t spin_ns;          /* adapts below the limit */
+	uint32_t sleepers;
+	uint32_t told;             /* of whom the last VMQ_EGONE or VMQ_EPEER was */
+	uint64_t messages, bytes, spurious, kicks_space, natural, drains;
+	uint64_t pages, partial, poisons;
+	pthread_mutex_t lock;
+};
+
+/* Those who sleep for the same doorbell: one of them polls it, the others wait for
+ * that one. Whoever wakes tells the others, and all look again. */
+struct vmq__sleeper {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool polling;
+	uint64_t wakes;
+	uint64_t kicked;           /* doorbells found rung */
+};
+
+struct vmq {
+	uint32_t magic;
+	bool threadsafe, strict;
+	const struct vmq_transport *ops;
+	void *state;
+	uint32_t id, max_msg;
+	uint64_t spin_ns, lazy_ns;
+	char name[VMQ_NAME_MAX + 1];
+	uint8_t uuid[16];
+	char *errmsg;              /* only while vmq_open() runs */
+	size_t errlen;
+	const struct vmq_env *env; /* NULL: the system */
+
+	struct vmq__txside tx;
+	struct vmq__rxside rx;
+
+	/* control: who is there. Under lock, except version and down. */
+	_Alignas(128) atomic_uint version;
+	atomic_bool down;
+	atomic_bool pending;       /* handshakes are under way */
+	pthread_mutex_t lock;
+	struct vmq__peer **peers;  /* by id: the newest life that is up */
+	struct vmq__peer *lives;   /* all of them */
+	struct vmq__story *stories; /* by id */
+	uint32_t id_limit;         /* all ids that were met are below it */
+	uint32_t up;               /* peers that are there */
+	uint64_t old_suppressed, old_stale; /* of lives that were freed */
+	bool down_told;
+	atomic_uint untold;        /* stories whose end vmq_recv() is to say */
+	_Atomic uint64_t last_look; /* at the control side, ns */
+
+	struct vmq__sleeper sleep[2]; /* receivers; senders */
+	int epfd, timerfd;         /* vmq_fd(), -1 until asked for */
+	struct vmq *closed_next;
+};
+
+/* vmq.c */
+static inline bool vmq__live(const struct vmq *q)
+{
+	return VMQ__LIKELY(q && q->magic == VMQ__LIVE);
+}
+
+/* peers.c: the control side */
+extern const struct vmq_port_ops vmq__port_ops;
+int vmq__peers_init(struct vmq *q);
+void vmq__peers_exit(struct vmq *q);
+int vmq__self_join(struct vmq *q, uint32_t lane_size, uint32_t pool_pages);
+void vmq__news(struct vmq *q);
+void vmq__tx_view(struct vmq *q);
+void vmq__rx_view(struct vmq *q);
+void vmq__peer_put(struct vmq *q, struct vmq__peer *p);
+void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p);
+int vmq__peer_tell(struct vmq *q, uint32_t *id);
+void vmq__peer_finish(struct vmq *q, struct vmq__peer *p);
+int vmq__peer_state(struct vmq *q, uint32_t id);
+bool vmq__event_take(struct vmq *q, struct vmq_event *event, bool take);
+
+/* One peer as the sender sees it, or NULL. */
+static inline struct vmq__peer *vmq__tx_peer(struct vmq *q, uint32_t id)
+{
+	if (VMQ__UNLIKELY(atomic_load_explicit(&q->version, memory_order_acquire) != q->tx.seen))
+		vmq__tx_view(q);
+	return id < VMQ__PEERS ? q->tx.table[id] : NULL;
+}
+
+/* Is another thread in the middle of a message on this lane? */
+static inline bool vmq__tx_busy(const struct vmq *q, const struct vmq__peer *p)
+{
+	return VMQ__UNLIKELY(q->threadsafe) && p->busy && !pthread_equal(p->busy_by, pthread_self());
+}
+
+/* wait.c */
+uint64_t vmq__now(const struct vmq *q);
+uint64_t vmq__deadline(const struct vmq *q, int64_t timeout_ns);
+void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t deadline);
+uint64_t vmq__sleep_limit(const struct vmq *q, uint64_t deadline);
+bool vmq__sleep_lead(struct vmq__sleeper *s);
+void vmq__sleep_leave(struct vmq__sleeper *s, bool kicked);
+int vmq__ppoll(struct vmq *q, struct pollfd *p, unsigned n, uint64_t until);
+void vmq__idle(struct vmq *q, uint32_t *calls);
+int vmq__timeout(int64_t timeout_ns);
+
+/* recv.c */
+bool vmq__rx_stage(struct vmq *q);
+bool vmq__rx_ready(struct vmq *q);
+int vmq__rx_next(struct vmq *q, int64_t timeout_ns);
+
+/* idle.c: the receiver finds nothing */
+void vmq__rx_drowse(struct vmq *q);
+bool vmq__rx_arm(struct vmq *q);
+void vmq__rx_wake(struct vmq *q);
+void vmq__rx_disarm(struct vmq *q);
+int vmq__rx_wait(struct vmq *q, int64_t timeout_ns);
+void vmq__rx_lock(struct vmq *q);
+void vmq__rx_unlock(struct vmq *q);
+
+/* send.c */
+int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer **p);
+void vmq__tx_end(struct vmq *q);
+int vmq__tx_refused(struct vmq__peer *p);
+int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t timeout_ns,
+	uint64_t *deadline);
+void vmq__tx_sleep(struct vmq *q, uint64_t deadline);
+void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags);
+bool vmq__tx_ready(struct vmq *q);
+bool vmq__tx_arm(struct vmq *q);
+void vmq__tx_wake(struct vmq *q);
+
+/* pages.c */
+unsigned vmq__page_stage(struct vmq *q, struct vmq__peer *p, const struct vmq_record *rec);
+int vmq__page_map(struct vmq *q);
+void vmq__pages_leave(struct vmq__peer *p);
+
+/* self.c */
+int vmq__self_map(struct vmq *q, struct vmq__peer *p);
+void vmq__self_unmap(struct vmq__peer *p);
+
+/* registry.c */
+const struct vmq_transport *vmq__transport(const char *name);
+
+/* uri.c */
+struct vmq__uri {
+	char transport[16], address[256], name[VMQ_NAME_MAX + 1], topology[256];
+	uint32_t lane, pages, max, lazy_us, spin_us;
+};
+int vmq__uri_parse(const char *text, struct vmq__uri *uri, char *why, size_t len);
+
+/* error.c */
+int vmq__errno(int e);
+int vmq__explain(char *buf, size_t len, int code, const char *format, va_list args);
+bool vmq__name_ok(const char *name);
+void vmq__uuid_of(const char *name, uint8_t uuid[16]);
+
+#endif

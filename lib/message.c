@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* message.c - one message, many, or one in fragments, into a peer's lane. */
+#include <string.h>
+
+#include "core/atomic.h"
+#include "core/copy.h"
+#include "internal.h"
+
+#define IOV_LIMIT 1024u
+
+/* A message in pieces, and how far it was copied. */
+struct cursor {
+	const struct vmq_iovec *iov;
+	unsigned n;
+	size_t done; /* bytes of iov[0] */
+};
+
+static void gather(struct cursor *c, uint8_t *to, size_t len)
+{
+	while (len) {
+		size_t part = c->iov->len - c->done;
+
+		if (part > len)
+			part = len;
+		if (part)
+			memcpy(to, (const uint8_t *)c->iov->base + c->done, part);
+		to += part;
+		len -= part;
+		c->done += part;
+		if (c->done == c->iov->len) {
+			c->iov++;
+			c->done = 0;
+		}
+	}
+}
+
+static void counted(struct vmq *q, uint64_t messages, uint64_t bytes)
+{
+	q->tx.messages += messages;
+	q->tx.bytes += bytes;
+}
+
+static void set_busy(struct vmq__peer *p, bool on)
+{
+	p->busy_by = pthread_self();
+	p->busy = on;
+}
+
+/* Put one whole message that fits a record; VMQ_EAGAIN if the lane is full. */
+static int put(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *iov, unsigned n, size_t len)
+{
+	struct cursor c = { iov, n, 0 };
+	uint8_t *to;
+
+	if (vmq__tx_busy(q, p))
+		return VMQ_EAGAIN;
+	to = vmq_tx_reserve(&p->tx->tx, (uint32_t)len);
+	if (!to)
+		return VMQ_EAGAIN;
+	gather(&c, to, len);
+	vmq_tx_commit(&p->tx->tx, VMQ_KIND_MSG, 0, (uint32_t)len, true);
+	vmq_tx_publish(&p->tx->tx);
+	return 0;
+}
+
+static int send_whole(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *iov, unsigned n,
+	size_t len, uint32_t flags, int64_t timeout_ns)
+{
+	uint64_t deadline = 0;
+	int rc;
+
+	while ((rc = put(q, p, iov, n, len)) == VMQ_EAGAIN) {
+		rc = vmq__tx_room(q, p, (uint32_t)len, timeout_ns, &deadline);
+		if (rc)
+			return rc;
+	}
+	vmq__tx_ring(q, p, flags);
+	return 0;
+}
+
+/* The next fragment of at most `max` bytes, when there is room for it. */
+static void put_fragment(struct vmq_tx *tx, struct cursor *c, uint32_t total, uint32_t at, uint32_t part)
+{
+	struct vmq_layout_frag frag = { vmq__le32(total), vmq__le32(at) };
+	uint8_t *to = vmq_tx_reserve(tx, (uint32_t)sizeof(frag) + part);
+
+	memcpy(to, &frag, sizeof(frag));
+	gather(c, to + sizeof(frag), part);
+	vmq_tx_commit(tx, VMQ_KIND_FRAG, 0, (uint32_t)sizeof(frag) + part, true);
+	vmq_tx_publish(tx);
+}
+
+/* Without waiting, all fragments must find room at once. */
+static int fragments_fit(struct vmq *q, struct vmq__peer *p, uint32_t total, uint32_t max)
+{
+	struct vmq_tx *tx = &p->tx->tx;
+	uint32_t n = (total + max - 1) / max;
+	uint64_t need = (uint64_t)total + (uint64_t)n * sizeof(struct vmq_layout_frag);
+	uint64_t waste = tx->inline_max + 128u + (n + 2ull) * 80u;
+	uint64_t deadline = 0;
+
+	if (need + waste > tx->size)
+		return VMQ_EMSGSIZE;
+	if (!vmq__tx_busy(q, p) && vmq_tx_room(tx, n) >= need)
+		return 0;
+	return vmq__tx_room(q, p, max, VMQ_NOWAIT, &deadline);
+}
+
+static int send_fragments(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *iov, unsigned n,
+	uint32_t total, uint32_t flags, int64_t timeout_ns)
+{
+	uint32_t max = p->tx->tx.inline_max - (uint32_t)sizeof(struct vmq_layout_frag), part;
+	struct cursor c = { iov, n, 0 };
+	uint64_t deadline = 0;
+	int rc = 0;
+
+	if (timeout_ns == VMQ_NOWAIT) {
+		rc = fragments_fit(q, p, total, max);
+		if (rc)
+			return rc;
+	}
+	for (uint32_t at = 0; at < total && !rc; at += part) {
+		part = total - at < max ? total - at : max;
+		if (vmq__tx_busy(q, p) || !vmq_tx_reserve(&p->tx->tx, part + (uint32_t)sizeof(struct vmq_layout_frag)))
+			rc = vmq__tx_room(q, p, part + (uint32_t)sizeof(struct vmq_layout_frag),
+				timeout_ns, &deadline);
+		if (rc)
+			break;
+		set_busy(p, true);
+		put_fragment(&p->tx->tx, &c, total, at, part);
+		vmq__tx_ring(q, p, flags);
+	}
+	set_busy(p, false);
+	return rc;
+}
+
+static int send_iov(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *iov, unsigned n,
+	size_t len, uint32_t flags, int64_t timeout_ns)
+{
+	int rc = VMQ_EMSGSIZE;
+
+	if (len <= p->max_msg && len <= p->tx->tx.inline_max)
+		rc = send_whole(q, p, iov, n, len, flags, timeout_ns);
+	else if (len <= p->max_msg)
+		rc = send_fragments(q, p, iov, n, (uint32_t)len, flags, timeout_ns);
+	if (!rc)
+		counted(q, 1, len);
+	return rc;
+}
+
+int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len, uint32_t flags,
+	int64_t timeout_ns)
+{
+	struct vmq__peer *p;
+	struct vmq_tx *tx;
+	int rc;
+
+	rc = vmq__tx_begin(q, peer, flags, &p);
+	if (VMQ__UNLIKELY(rc))
+		return rc;
+	tx = &p->tx->tx;
+	if (VMQ__UNLIKELY(!data && len)) {
+		rc = VMQ_EINVAL;
+	} else if (VMQ__LIKELY(len <= tx->inline_max && len <= p->max_msg && !vmq__tx_busy(q, p) &&
+			!vmq_tx_put(tx, VMQ_KIND_MSG, data, (uint32_t)len))) {
+		vmq__tx_ring(q, p, flags);
+		counted(q, 1, len);
+	} else {
+		struct vmq_iovec iov = { data, len };
+
+		rc = send_iov(q, p, &iov, 1, len, flags, timeout_ns);
+	}
+	vmq__tx_end(q);
+	return rc;
+}
+
+/* Total length, or SIZE_MAX if the pieces make no sense. */
+static size_t iov_total(const struct vmq_iovec *iov, unsigned n)
+{
+	size_t total = 0;
+
+	if ((!iov && n) || n > IOV_LIMIT)
+		return SIZE_MAX;
+	for (unsigned i = 0; i < n; i++) {
+		if ((!iov[i].base && iov[i].len) || iov[i].len > SIZE_MAX / 2 - total)
+			return SIZE_MAX;
+		total += iov[i].len;
+	}
+	return total;
+}
+
+int vmq_sendv(struct vmq *q, uint32_t peer, const struct vmq_iovec *iov, unsigned n, uint32_t flags,
+	int64_t timeout_ns)
+{
+	size_t total = iov_total(iov, n);
+	struct vmq__peer *p;
+	int rc;
+
+	rc = vmq__tx_begin(q, peer, flags, &p);
+	if (rc)
+		return rc;
+	rc = total == SIZE_MAX ? VMQ_EINVAL : send_iov(q, p, iov, n, total, flags, timeout_ns);
+	vmq__tx_end(q);
+	return rc;
+}
+
+/* As many of n messages as fit, published together. */
+static unsigned put_batch(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *m, unsigned n)
+{
+	struct vmq_tx *tx = &p->tx->tx;
+	uint32_t limit = tx->inline_max < p->max_msg ? tx->inline_max : p->max_msg;
+	uint64_t bytes = 0;
+	unsigned i;
+
+	if (vmq__tx_busy(q, p))
+		return 0;
+	for (i = 0; i < n; i++) {
+		void *to;
+
+		if (m[i].len > limit)
+			break;
+		to = vmq_tx_reserve(tx, (uint32_t)m[i].len);
+		if (!to)
+			break;
+		vmq__copy(to, m[i].base, m[i].len);
+		vmq_tx_commit(tx, VMQ_KIND_MSG, 0, (uint32_t)m[i].len, i + 1 == n);
+		bytes += m[i].len;
+	}
+	vmq_tx_publish(tx);
+	counted(q, i, bytes);
+	return i;
+}
+
+static int batch_check(const struct vmq__peer *p, const struct vmq_iovec *msgs, unsigned n)
+{
+	if (!n || !msgs)
+		return VMQ_EINVAL;
+	for (unsigned i = 0; i < n; i++) {
+		if (!msgs[i].base && msgs[i].len)
+			return VMQ_EINVAL;
+		if (msgs[i].len > p->tx->tx.inline_max || msgs[i].len > p->max_msg)
+			return VMQ_EMSGSIZE;
+	}
+	return 0;
+}
+
+int vmq_send_batch(struct vmq *q, uint32_t peer, const struct vmq_iovec *msgs, unsigned n,
+	uint32_t flags, int64_t timeout_ns)
+{
+	uint64_t deadline = 0;
+	struct vmq__peer *p;
+	unsigned done = 0;
+	int rc;
+
+	rc = vmq__tx_begin(q, peer, flags, &p);
+	if (rc)
+		return rc;
+	rc = batch_check(p, msgs, n);
+	while (!rc) {
+		done += put_batch(q, p, msgs + done, n - done);
+		if (done == n)
+			break;
+		rc = vmq__tx_room(q, p, (uint32_t)msgs[done].len, timeout_ns, &deadline);
+	}
+	if (done)
+		vmq__tx_ring(q, p, flags);
+	vmq__tx_end(q);
+	return done ? (int)done : rc;
+}
+
+int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t flags, int64_t timeout_ns)
+{
+	struct vmq_iovec iov = { data, len };
+	int reached = 0, rc = 0;
+	struct vmq__peer *p;
+
+	rc = vmq__live(q) ? vmq__tx_begin(q, q->id, flags, &p) : VMQ_EBADF;
+	if (rc)
+		return rc;
+	if (!data && len)
+		rc = VMQ_EINVAL;
+	for (uint32_t id = 0; id < q->id_limit && rc != VMQ_EINVAL; id++) {
+		p = q->tx.table[id];
+		if (!p || !p->cookie || vmq__tx_refused(p))
+			continue;
+		rc = send_iov(q, p, &iov, 1, len, flags, timeout_ns);
+		reached += !rc;
+	}
+	vmq__tx_end(q);
+	return reached ? reached : rc;
+}
+
+static int reserve_in(struct vmq *q, struct vmq__peer *p, size_t len, void **data, int64_t timeout_ns)
+{
+	uint64_t deadline = 0;
+	int rc;
+
+	if (!data)
+		return VMQ_EINVAL;
+	if (len > p->max_msg || len > p->tx->tx.inline_max)
+		return VMQ_EMSGSIZE;
+	while (vmq__tx_busy(q, p) || !(*data = vmq_tx_reserve(&p->tx->tx, (uint32_t)len))) {
+		rc = vmq__tx_room(q, p, (uint32_t)len, timeout_ns, &deadline);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void unreserve(struct vmq *q)
+{
+	struct vmq__peer *p = q->tx.reserved;
+
+	if (!p)
+		return;
+	q->tx.reserved = NULL;
+	set_busy(p, false);
+	vmq__peer_put(q, p);
+}
+
+int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data, int64_t timeout_ns)
+{
+	struct vmq__peer *p;
+	int rc;
+
+	rc = vmq__tx_begin(q, peer, 0, &p);
+	if (rc)
+		return rc;
+	unreserve(q);
+	rc = reserve_in(q, p, len, data, timeout_ns);
+	if (!rc) {
+		q->tx.reserved = p;
+		q->tx.reserved_len = (uint32_t)len;
+		atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+		set_busy(p, true);
+	}
+	vmq__tx_end(q);
+	return rc;
+}
+
+int vmq_commit(struct vmq *q, size_t len, uint32_t flags)
+{
+	struct vmq__peer *p;
+	int rc;
+
+	rc = vmq__live(q) ? vmq__tx_begin(q, q->id, flags, &p) : VMQ_EBADF;
+	if (rc)
+		return rc;
+	p = q->tx.reserved;
+	if (!p || len > q->tx.reserved_len) {
+		vmq__tx_end(q);
+		return VMQ_EINVAL;
+	}
+	rc = vmq__tx_refused(p);
+	if (!rc) {
+		vmq_tx_commit(&p->tx->tx, VMQ_KIND_MSG, 0, (uint32_t)len, true);
+		vmq_tx_publish(&p->tx->tx);
+		vmq__tx_ring(q, p, flags);
+		counted(q, 1, len);
+	}
+	unreserve(q);
+	vmq__tx_end(q);
+	return rc;
+}

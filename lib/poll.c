@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* poll.c - to wait for many endpoints, for events, and with other people's loops. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "cpu.h"
+#include "internal.h"
+
+#define CONTENDED_NS 1000000ull
+
+static uint32_t ready(struct vmq_pollfd *fd)
+{
+	struct vmq *q = fd->q;
+	struct vmq_event event;
+	uint32_t is = 0;
+
+	if (!vmq__live(q))
+		return VMQ_POLL_ERR;
+	if (vmq__rx_ready(q))
+		is |= fd->events & VMQ_POLL_IN;
+	if (fd->events & VMQ_POLL_OUT && vmq__tx_ready(q))
+		is |= VMQ_POLL_OUT;
+	if (fd->events & VMQ_POLL_EVENT && vmq__event_take(q, &event, false))
+		is |= VMQ_POLL_EVENT;
+	return is;
+}
+
+static int look(struct vmq_pollfd *fds, unsigned n)
+{
+	int count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		fds[i].revents = ready(&fds[i]);
+		count += fds[i].revents != 0;
+	}
+	return count;
+}
+
+static void news(struct vmq_pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (vmq__live(fds[i].q))
+			vmq__news(fds[i].q);
+}
+
+/* ---- one round of sleep ------------------------------------------------------ */
+
+struct round {
+	struct pollfd p[VMQ_POLL_LIMIT * VMQ_FDS];
+	bool leads[VMQ_POLL_LIMIT][2];
+};
+
+/* Arm an endpoint's lanes. False: there is something to do. */
+static bool arm(struct vmq_pollfd *fd)
+{
+	bool clear = vmq__rx_arm(fd->q);
+
+	fd->q->rx.natural++;
+	fd->q->ops->exit(fd->q->state, VMQ_EXIT_WAIT,
+		atomic_exchange_explicit(&fd->q->tx.lazy, false, memory_order_relaxed));
+	if (fd->events & VMQ_POLL_OUT)
+		clear &= vmq__tx_arm(fd->q);
+	return clear;
+}
+
+static void wake(struct vmq_pollfd *fd)
+{
+	vmq__rx_wake(fd->q);
+	if (fd->events & VMQ_POLL_OUT)
+		vmq__tx_wake(fd->q);
+}
+
+/* Become the one who drains each doorbell; where another thread is, look at it
+ * again soon. */
+static uint64_t lead(struct round *r, struct vmq_pollfd *fds, unsigned n, uint64_t until)
+{
+	uint64_t soon = vmq__now(fds[0].q) + CONTENDED_NS;
+	int at[VMQ_FDS];
+
+	for (unsigned i = 0; i < n; i++) {
+		fds[i].q->ops->fds(fds[i].q->state, at);
+		for (unsigned d = 0; d < VMQ_FDS; d++)
+			r->p[i * VMQ_FDS + d] = (struct pollfd){ .fd = at[d], .events = POLLIN };
+		for (unsigned d = 0; d < 2; d++) {
+			bool wanted = d == VMQ_FD_DATA || fds[i].events & VMQ_POLL_OUT;
+
+			r->leads[i][d] = wanted && vmq__sleep_lead(&fds[i].q->sleep[d]);
+			if (!r->leads[i][d])
+				r->p[i * VMQ_FDS + d].fd = -1;
+			if (wanted && !r->leads[i][d] && soon < until)
+				until = soon;
+		}
+	}
+	return until;
+}
+
+static void leave(struct round *r, struct vmq_pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned d = 0; d < 2; d++) {
+			bool rang = false;
+
+			if (!r->leads[i][d])
+				continue;
+			if (r->p[i * VMQ_FDS + d].revents || fds[i].q->env)
+				rang = fds[i].q->ops->drain(fds[i].q->state, 1u << d);
+			vmq__sleep_leave(&fds[i].q->sleep[d], rang);
+		}
+	}
+}
+
+static void sleep_all(struct vmq_pollfd *fds, unsigned n, uint64_t deadline)
+{
+	const struct vmq_env *env = fds[0].q->env;
+	struct round r;
+	uint64_t until = deadline;
+	bool clear = true;
+
+	for (unsigned i = 0; i < n; i++) {
+		until = vmq__sleep_limit(fds[i].q, until);
+		vmq__rx_drowse(fds[i].q);
+	}
+	for (unsigned i = 0; i < n; i++)
+		clear &= arm(&fds[i]);
+	until = lead(&r, fds, n, until);
+	if (clear && env)
+		env->wait(env->ctx, n == 1 ? fds[0].q : NULL, until);
+	else if (clear)
+		vmq__ppoll(fds[0].q, r.p, n * VMQ_FDS, until);
+	leave(&r, fds, n);
+	for (unsigned i = 0; i < n; i++)
+		wake(&fds[i]);
+	news(fds, n);
+}
+
+static int poll_wait(struct vmq_pollfd *fds, unsigned n, int64_t timeout_ns)
+{
+	const struct vmq *first = fds[0].q;
+	uint64_t now = vmq__now(first), deadline, spun;
+	int count;
+
+	deadline = timeout_ns < 0 ? UINT64_MAX : now + (uint64_t)timeout_ns;
+	do {
+		spun = now + first->spin_ns;
+		do {
+			vmq__relax();
+			count = look(fds, n);
+		} while (!count && vmq__now(first) < spun);
+		if (count)
+			return count;
+		sleep_all(fds, n, deadline);
+		count = look(fds, n);
+		now = vmq__now(first);
+	} while (!count && now < deadline);
+	return count ? count : VMQ_ETIMEDOUT;
+}
+
+int vmq_poll(struct vmq_pollfd *fds, unsigned n, int64_t timeout_ns)
+{
+	int count;
+
+	if (!fds || !n || n > VMQ_POLL_LIMIT)
+		return VMQ_EINVAL;
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i].events & ~(VMQ_POLL_IN | VMQ_POLL_OUT | VMQ_POLL_EVENT))
+			return VMQ_EINVAL;
+	count = look(fds, n);
+	if (count)
+		return count;
+	if (timeout_ns != VMQ_NOWAIT)
+		return poll_wait(fds, n, timeout_ns);
+	for (unsigned i = 0; i < n; i++)
+		vmq__idle(fds[i].q, &fds[i].q->rx.idle);
+	count = look(fds, n);
+	return count ? count : VMQ_EAGAIN;
+}
+
+int vmq_event(struct vmq *q, struct vmq_event *event, int64_t timeout_ns)
+{
+	struct vmq_pollfd fd = { q, VMQ_POLL_EVENT, 0 };
+	uint64_t deadline;
+	int rc = 0;
+
+	if (!vmq__live(q))
+		return VMQ_EBADF;
+	if (!event || event->size != sizeof(*event))
+		return VMQ_EINVAL;
+	memset(event->name, 0, sizeof(event->name));
+	event->type = event->peer = 0;
+	event->reason = 0;
+	deadline = vmq__deadline(q, timeout_ns);
+	vmq__news(q);
+	vmq__rx_lock(q);
+	vmq__rx_ready(q); /* a peer's LEAVE waits for its last message */
+	vmq__rx_unlock(q);
+	while (!vmq__event_take(q, event, true)) {
+		if (timeout_ns == VMQ_NOWAIT || vmq__now(q) >= deadline)
+			return vmq__timeout(timeout_ns);
+		rc = poll_wait(&fd, 1, timeout_ns < 0 ? timeout_ns : (int64_t)(deadline - vmq__now(q)));
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int watch(int epfd, int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+
+	return fd < 0 ? 0 : epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &e);
+}
+
+/* Without a VMM that drains by timer, lazy messages need a timer of our own. */
+static int heal_timer(struct vmq *q)
+{
+	struct itimerspec every;
+
+	if (q->ops->caps(q->state) & VMQ_CAP_TICK)
+		return -1;
+	every.it_interval.tv_sec = (time_t)(q->lazy_ns / 1000000000u);
+	every.it_interval.tv_nsec = (long)(q->lazy_ns % 1000000000u);
+	every.it_value = every.it_interval;
+	q->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (q->timerfd >= 0)
+		timerfd_settime(q->timerfd, 0, &every, NULL);
+	return q->timerfd;
+}
+
+static int fd_make(struct vmq *q)
+{
+	int fds[VMQ_FDS], epfd = epoll_create1(EPOLL_CLOEXEC), bad = 0;
+
+	if (epfd < 0)
+		return vmq__errno(errno);
+	q->ops->fds(q->state, fds);
+	for (unsigned d = 0; d < VMQ_FDS; d++)
+		bad |= watch(epfd, fds[d]);
+	bad |= watch(epfd, heal_timer(q));
+	if (bad) {
+		bad = vmq__errno(errno);
+		close(epfd);
+		return bad;
+	}
+	q->epfd = epfd;
+	q->ops->kick(q->state, NULL, VMQ_KICK_DATA, false); /* the first look is due */
+	q->rx.armed = true;
+	return epfd;
+}
+
+int vmq_fd(struct vmq *q)
+{
+	int fd;
+
+	if (!vmq__live(q))
+		return VMQ_EBADF;
+	if (q->env)
+		return VMQ_ENOTSUP;
+	pthread_mutex_lock(&q->lock);
+	fd = q->epfd >= 0 ? q->epfd : fd_make(q);
+	pthread_mutex_unlock(&q->lock);
+	return fd;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* registry.c - the transports: those that are built in, and those in the plugin
+ * folder. An explicit table: a static archive drops what only a constructor or a
+ * linker section refers to. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#ifdef VMQ__SIM
+extern const struct vmq_transport vmq__sim_transport;
+#endif
+
+static const struct vmq_transport *const builtin[] = {
+#ifdef VMQ__SIM
+	&vmq__sim_transport,
+#endif
+	NULL,
+};
+
+/* name.so in the folder, with one symbol: vmq_transport_NAME. A plugin stays
+ * loaded, as threads may still be in it. */
+static const struct vmq_transport *plugin(const char *name)
+{
+	const char *folder = secure_getenv("VMQ_TRANSPORT_PATH");
+	const struct vmq_transport *t;
+	char path[512], symbol[64];
+	void *lib;
+
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(name))
+		return NULL;
+	if (snprintf(path, sizeof(path), "%s/%s.so", folder ? folder : VMQ__PLUGINS, name) >=
+			(int)sizeof(path))
+		return NULL;
+	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!lib)
+		return NULL;
+	snprintf(symbol, sizeof(symbol), "vmq_transport_%s", name);
+	t = dlsym(lib, symbol);
+	if (t && t->abi == VMQ_TRANSPORT_ABI && t->size == sizeof(*t))
+		return t;
+	dlclose(lib);
+	return NULL;
+}
+
+const struct vmq_transport *vmq__transport(const char *name)
+{
+	for (unsigned i = 0; builtin[i]; i++)
+		if (!strcmp(builtin[i]->name, name))
+			return builtin[i];
+	return plugin(name);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* send.c - the sending half of an endpoint: begin, find room, ring, end. */
+#include <string.h>
+
+#include "cpu.h"
+#include "internal.h"
+
+#define SPIN_LOOKS 64
+
+static void tx_lock(struct vmq *q)
+{
+	if (VMQ__UNLIKELY(q->threadsafe))
+		pthread_mutex_lock(&q->tx.lock);
+}
+
+static void tx_unlock(struct vmq *q)
+{
+	if (VMQ__UNLIKELY(q->threadsafe))
+		pthread_mutex_unlock(&q->tx.lock);
+}
+
+/* Why nothing can be sent to this life of a peer, or 0. */
+int vmq__tx_refused(struct vmq__peer *p)
+{
+	int gone = atomic_load_explicit(&p->gone, memory_order_relaxed);
+
+	if (VMQ__UNLIKELY(gone))
+		return gone;
+	if (VMQ__UNLIKELY(vmq_layout_gone(p->tx->region, !p->tx->side)))
+		return VMQ_EGONE;
+	return 0;
+}
+
+/* Start of every sending call: the handle, the flags, the peer, the lock. */
+int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer **p)
+{
+	int rc;
+
+	if (!vmq__live(q))
+		return VMQ_EBADF;
+	if (VMQ__UNLIKELY(flags > VMQ_SEND_LAZY))
+		return VMQ_EINVAL;
+	tx_lock(q);
+	*p = vmq__tx_peer(q, peer);
+	rc = *p ? vmq__tx_refused(*p) : vmq__peer_state(q, peer);
+	if (VMQ__UNLIKELY(rc))
+		tx_unlock(q);
+	return rc;
+}
+
+void vmq__tx_end(struct vmq *q)
+{
+	tx_unlock(q);
+}
+
+void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
+{
+	bool now = flags == VMQ_SEND_NOW;
+
+	atomic_store_explicit(&q->tx.sent, true, memory_order_relaxed);
+	if (flags == VMQ_SEND_LAZY)
+		atomic_store_explicit(&q->tx.lazy, true, memory_order_relaxed);
+	if (VMQ__LIKELY(!vmq_tx_kick_due(&p->tx->tx, (enum vmq_when)flags)))
+		return;
+	q->tx.immediate += now;
+	q->tx.kicks++;
+	q->ops->kick(q->state, p->cookie, VMQ_KICK_DATA, now);
+}
+
+/* A natural exit of this VM, from its sending side. */
+static void tx_exit(struct vmq *q, enum vmq_exit_reason reason)
+{
+	bool lazy = atomic_exchange_explicit(&q->tx.lazy, false, memory_order_relaxed);
+
+	q->tx.natural++;
+	q->tx.drains += lazy;
+	q->ops->exit(q->state, reason, lazy);
+}
+
+/* Sleep until the doorbell rings; the wait is a natural exit. The lock is not
+ * held meanwhile. */
+void vmq__tx_sleep(struct vmq *q, uint64_t deadline)
+{
+	tx_exit(q, VMQ_EXIT_WAIT);
+	tx_unlock(q);
+	vmq__sleep(q, VMQ_FD_SPACE, deadline);
+	tx_lock(q);
+}
+
+static bool tx_fits(struct vmq *q, struct vmq__peer *p, uint32_t need)
+{
+	return !vmq__tx_busy(q, p) && vmq_tx_reserve(&p->tx->tx, need);
+}
+
+static bool tx_spin(struct vmq *q, struct vmq__peer *p, uint32_t need)
+{
+	for (int i = 0; i < SPIN_LOOKS && q->spin_ns; i++) {
+		if (tx_fits(q, p, need))
+			return true;
+		vmq__relax();
+	}
+	return false;
+}
+
+/* Why a send found no room, when it does not or no longer wait. */
+static int tx_no_room(struct vmq *q, struct vmq__peer *p, int64_t timeout_ns)
+{
+	int rc = vmq__tx_refused(p);
+
+	if (rc)
+		return rc;
+	if (vmq_chan_poison(p->tx)) {
+		vmq__peer_poisoned(q, p);
+		return VMQ_EPEER;
+	}
+	p->starved = true;
+	/* In somebody's event loop, room is to make vmq_fd() readable. */
+	if (q->epfd >= 0)
+		vmq_tx_space_arm(&p->tx->tx, p->tx->tx.inline_max);
+	vmq__idle(q, &q->tx.idle);
+	return vmq__timeout(timeout_ns);
+}
+
+static void tx_wait(struct vmq *q, struct vmq__peer *p, uint32_t need, uint64_t deadline)
+{
+	if (tx_spin(q, p, need))
+		return;
+	/* A full lane is no place for laziness: it empties only if seen. */
+	vmq__tx_ring(q, p, VMQ_SEND_AUTO);
+	if (vmq_tx_space_arm(&p->tx->tx, need))
+		vmq__tx_sleep(q, deadline);
+	vmq_tx_space_wake(&p->tx->tx);
+}
+
+/*
+ * Wait until a record of `need` bytes fits. *deadline is 0 at the first call and
+ * kept for the next. Returns 0, or why there is no room.
+ */
+int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t timeout_ns,
+	uint64_t *deadline)
+{
+	if (timeout_ns == VMQ_NOWAIT)
+		return tx_no_room(q, p, timeout_ns);
+	if (!*deadline)
+		*deadline = vmq__deadline(q, timeout_ns);
+	for (;;) {
+		if (tx_fits(q, p, need))
+			return 0;
+		if (vmq__tx_refused(p) || vmq_chan_poison(p->tx) || vmq__now(q) >= *deadline)
+			return tx_no_room(q, p, timeout_ns);
+		tx_wait(q, p, need, *deadline);
+	}
+}
+
+static struct vmq__peer *starved(struct vmq *q, uint32_t id)
+{
+	struct vmq__peer *p = q->tx.table[id];
+
+	return p && p->starved ? p : NULL;
+}
+
+/* Is there room for a record of any size with each peer, or at least with one
+ * that had none? */
+bool vmq__tx_ready(struct vmq *q)
+{
+	bool all = true, some = false;
+
+	for (uint32_t id = 0; id < q->id_limit; id++) {
+		struct vmq__peer *p = starved(q, id);
+
+		if (!p)
+			continue;
+		all = false;
+		if (vmq_tx_room(&p->tx->tx, 1) < p->tx->tx.inline_max && !vmq__tx_refused(p))
+			continue;
+		p->starved = false;
+		some = true;
+	}
+	return all || some;
+}
+
+/* Ask those without room to ring. False: there is room. */
+bool vmq__tx_arm(struct vmq *q)
+{
+	bool clear = true;
+
+	for (uint32_t id = 0; id < q->id_limit; id++) {
+		struct vmq__peer *p = starved(q, id);
+
+		if (p && !vmq_tx_space_arm(&p->tx->tx, p->tx->tx.inline_max))
+			clear = false;
+	}
+	return clear;
+}
+
+void vmq__tx_wake(struct vmq *q)
+{
+	for (uint32_t id = 0; id < q->id_limit; id++)
+		if (starved(q, id))
+			vmq_tx_space_wake(&q->tx.table[id]->tx->tx);
+}
+
+int vmq_flush(struct vmq *q)
+{
+	uint64_t before;
+
+	if (!vmq__live(q))
+		return VMQ_EBADF;
+	tx_lock(q);
+	vmq__tx_peer(q, 0); /* the view, as of now */
+	before = q->tx.kicks;
+	for (uint32_t id = 0; id < q->id_limit; id++) {
+		struct vmq__peer *p = q->tx.table[id];
+
+		if (p && !vmq__tx_refused(p))
+			vmq__tx_ring(q, p, VMQ_SEND_AUTO);
+	}
+	atomic_store_explicit(&q->tx.lazy, false, memory_order_relaxed);
+	tx_unlock(q);
+	return (int)(q->tx.kicks - before);
+}
+
+int vmq_yield(struct vmq *q)
+{
+	if (!vmq__live(q))
+		return VMQ_EBADF;
+	tx_lock(q);
+	tx_exit(q, VMQ_EXIT_YIELD);
+	tx_unlock(q);
+	return 0;
+}

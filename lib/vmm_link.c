@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vmm_link.c - a channel between two VMs: made, laid into windows, ended. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "vmm.h"
+
+static void channel_free(struct vmm_channel *ch)
+{
+	if (ch->meta)
+		munmap(ch->meta, ch->geo.lane_off[0]);
+	if (ch->fd >= 0)
+		close(ch->fd);
+	free(ch);
+}
+
+static int channel_new(const struct vmq_vm *vm[2], struct vmm_channel **out)
+{
+	struct vmq_ident ident[2] = { vm[0]->ident, vm[1]->ident };
+	struct vmq_geometry geo;
+	struct vmm_channel *ch;
+	uint32_t pages;
+	int rc;
+
+	/* Side 0 writes lane 0, and side 1 receives on it. */
+	rc = vmq_layout_plan((uint32_t[]){ vm[1]->config.lane_size, vm[0]->config.lane_size },
+		(uint32_t[]){ vm[0]->config.pool_pages, vm[1]->config.pool_pages }, &geo);
+	if (rc)
+		return rc;
+	pages = geo.pool_pages[0] + geo.pool_pages[1];
+	ch = calloc(1, sizeof(*ch) + pages * sizeof(ch->page[0]));
+	if (!ch)
+		return VMQ_ENOMEM;
+	ch->geo = geo;
+	for (uint32_t p = 0; p < pages; p++)
+		ch->page[p].owner = p >= geo.pool_pages[0];
+	ch->fd = vmq__region_create(&geo, ident);
+	if (ch->fd < 0) {
+		rc = ch->fd;
+		free(ch);
+		return rc;
+	}
+	ch->meta = mmap(NULL, geo.lane_off[0], PROT_READ | PROT_WRITE, MAP_SHARED, ch->fd, 0);
+	if (ch->meta == MAP_FAILED) {
+		rc = vmq__errno(errno);
+		ch->meta = NULL;
+		channel_free(ch);
+		return rc;
+	}
+	*out = ch;
+	return 0;
+}
+
+/* The first gap in the VM's window that is large enough, or SIZE_MAX. */
+static size_t window_gap(const struct vmq_vm *vm, size_t size)
+{
+	size_t off = 0;
+	bool moved;
+
+	do {
+		moved = false;
+		for (const struct vmq_vmm_link *l = vm->links; l; l = l->next) {
+			size_t end = l->window_off + l->channel->geo.region_size;
+
+			if (l->window && off < end && l->window_off < off + size) {
+				off = end;
+				moved = true;
+			}
+		}
+	} while (moved);
+	return off <= vm->config.window_size && size <= vm->config.window_size - off ? off : SIZE_MAX;
+}
+
+static int link_open(struct vmm_channel *ch, unsigned side, struct vmq_vm *vm)
+{
+	struct vmq_vmm_link *link = &ch->link[side];
+	int rc;
+
+	link->channel = ch;
+	link->side = (uint8_t)side;
+	if (vm->config.window) {
+		link->window_off = window_gap(vm, ch->geo.region_size);
+		if (link->window_off == SIZE_MAX)
+			return VMQ_EMSGSIZE;
+		rc = vmq__window_open(&link->window, ch->fd, &ch->geo, side,
+			(uint8_t *)vm->config.window + link->window_off);
+		if (rc)
+			return rc;
+	}
+	link->vm = vm;
+	link->next = vm->links;
+	vm->links = link;
+	return 0;
+}
+
+static int link_attach(struct vmq_vmm_link *link)
+{
+	const struct vmq_vm *vm = link->vm, *peer = vmm__other(link)->vm;
+	struct vmq_vmm_channel c = {
+		.size = sizeof(c),
+		.link = link,
+		.id = vm->ident.id,
+		.peer = peer->ident.id,
+		.peer_name = peer->ident.name,
+		.peer_uuid = peer->ident.uuid,
+		.side = link->side,
+		.fd = link->channel->fd,
+		.region_size = link->channel->geo.region_size,
+		.region = link->window ? link->window->base : NULL,
+		.epoch = vm->vmm->epoch ? vm->vmm->epoch : 1,
+	};
+
+	return vm->config.attach(vm->config.ctx, &c);
+}
+
+/* This end is over; without the callback to its own VM. */
+static void link_close(struct vmq_vmm_link *link)
+{
+	struct vmq_vmm_link **at = &link->vm->links;
+
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	vmq__window_close(link->window);
+	link->window = NULL;
+	link->vm = NULL;
+	vmq_layout_set_gone(link->channel->meta, link->side, 1);
+}
+
+/* End one side of a channel; the other is told why. */
+void vmm__end(struct vmq_vmm_link *link, int reason)
+{
+	struct vmm_channel *ch = link->channel;
+	struct vmq_vm *peer = vmm__other(link)->vm;
+
+	link_close(link);
+	if (!peer) {
+		channel_free(ch);
+		return;
+	}
+	if (ch->revoked)
+		return; /* told already */
+	peer->config.leave(peer->config.ctx, vmm__other(link), reason);
+	peer->config.kick(peer->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+}
+
+/* The pair may not talk any more: both are told, and detach. */
+void vmm__revoke(struct vmm_channel *ch)
+{
+	ch->revoked = true;
+	for (unsigned side = 0; side < 2; side++) {
+		struct vmq_vm *vm = ch->link[side].vm;
+
+		vmq_layout_set_gone(ch->meta, side, 1);
+		if (!vm)
+			continue;
+		vm->config.leave(vm->config.ctx, &ch->link[side], VMQ_EACCES);
+		vm->config.kick(vm->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+	}
+}
+
+/* Undo a connection that one of the two refused. */
+static void disconnect(struct vmm_channel *ch, bool told_first)
+{
+	struct vmq_vm *first = ch->link[1].vm;
+
+	for (unsigned side = 0; side < 2; side++)
+		if (ch->link[side].vm && !(side && told_first))
+			link_close(&ch->link[side]);
+	if (!told_first) {
+		channel_free(ch);
+		return;
+	}
+	first->config.leave(first->config.ctx, &ch->link[1], VMQ_EGONE);
+	first->config.kick(first->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+}
+
+/* Make a channel between two VMs and show it to both: first to b, which was there
+ * before, so that a knows of it only if it will stay. */
+int vmm__connect(struct vmq_vm *a, struct vmq_vm *b)
+{
+	struct vmq_vm *vm[2] = { a, b };
+	struct vmm_channel *ch = NULL;
+	int rc = channel_new((const struct vmq_vm *[]){ a, b }, &ch);
+
+	if (rc)
+		return rc;
+	a->vmm->epoch++;
+	for (unsigned side = 0; side < 2 && !rc; side++)
+		rc = link_open(ch, side, vm[side]);
+	if (!rc && link_attach(&ch->link[1])) {
+		/* An old VM that cannot have it does not keep the new one out. */
+		disconnect(ch, false);
+		return 0;
+	}
+	if (rc) {
+		disconnect(ch, false);
+		return rc;
+	}
+	rc = link_attach(&ch->link[0]);
+	if (rc)
+		disconnect(ch, true);
+	return rc;
+}
+
+int vmq_vmm_detach(struct vmq_vmm_link *link)
+{
+	struct vmq_vmm *vmm;
+
+	if (!link || !link->vm)
+		return VMQ_EBADF;
+	vmm = link->vm->vmm;
+	pthread_mutex_lock(&vmm->lock);
+	vmm__end(link, VMQ_EGONE);
+	pthread_mutex_unlock(&vmm->lock);
+	return 0;
+}
+
+int vmq_vmm_pages(struct vmq_vmm_link *link, uint32_t first, uint32_t count)
+{
+	struct vmm_channel *ch;
+	struct vmq_vmm *vmm;
+	uint32_t pages;
+	int rc;
+
+	if (!link || !link->vm)
+		return VMQ_EBADF;
+	vmm = link->vm->vmm;
+	pthread_mutex_lock(&vmm->lock);
+	ch = link->channel;
+	pages = ch->geo.pool_pages[0] + ch->geo.pool_pages[1];
+	if (first > pages || count > pages - first)
+		rc = VMQ_EINVAL;
+	else if (!link->window)
+		rc = VMQ_ENOTSUP;
+	else
+		rc = vmm__pages(ch, first, count);
+	pthread_mutex_unlock(&vmm->lock);
+	return rc;
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * client.c - a VM that is a process: its regions and doorbells come from a hub.
+ *
+ * The hub can't change this process's page tables, so the process does it itself,
+ * as the hardware of the VM would: VMQ_CAP_ENFORCED is off.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "sim.h"
+
+#define ANSWER_MS 5000
+#define ANSWERS 16
+
+struct chan {
+	uint64_t name; /* the hub's */
+	uint32_t peer;
+	struct sim_bell *bell;
+	struct sim_fault fault; /* what goes wrong with kicks to this peer */
+	struct vmq__window *window;
+	struct chan *next;
+};
+
+struct answer {
+	char name[VMQ_NAME_MAX + 1];
+	int code;
+};
+
+struct client {
+	struct sim_state sim;
+	struct vmq_port *port;
+	const struct vmq_port_ops *ops;
+	int sock;
+	bool down;
+	_Atomic uint64_t quiet, bypass; /* since the last exit that told the hub */
+	struct chan *chans;
+	struct answer answers[ANSWERS];
+	unsigned answered;
+	char asked[VMQ_NAME_MAX + 1];
+};
+
+/* ---- open --------------------------------------------------------------------------- */
+
+static int connect_hub(struct client *c, const char *path)
+{
+	struct sockaddr_un a;
+	unsigned len;
+	int rc = sim_wire_address(path, &a, &len);
+
+	if (rc)
+		return c->ops->fail(c->port, VMQ_EURI, "'%.120s' cannot be a socket's path", path);
+	c->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (c->sock < 0)
+		return vmq__errno(errno);
+	if (connect(c->sock, (struct sockaddr *)&a, len)) {
+		rc = vmq__errno(errno);
+		return c->ops->fail(c->port, rc, "no hub listens at %s: %s", path, strerror(errno));
+	}
+	if (!sim_wire_trusted(c->sock, NULL))
+		return c->ops->fail(c->port, VMQ_EACCES, "the hub at %s is another user's", path);
+	return 0;
+}
+
+static int say_hello(struct client *c, const struct vmq_open_args *args)
+{
+	struct sim_wire m = { .version = SIM_WIRE_VERSION, .type = SIM_HELLO,
+		.lane = args->lane_size, .pages = args->pool_pages };
+
+	strcpy(m.name, args->name);
+	memcpy(m.uuid, args->uuid, sizeof(m.uuid));
+	return sim_wire_send(c->sock, &m, NULL, 0);
+}
+
+static int welcomed(struct client *c, struct vmq_open_args *args, const struct sim_wire *m, int *fds)
+{
+	int rc;
+
+	if (m->type == SIM_REFUSED)
+		return c->ops->fail(c->port, m->code < 0 ? m->code : VMQ_EPROTO, "%s", m->text);
+	if (m->type != SIM_WELCOME || fds[0] < 0 || fds[1] < 0)
+		return VMQ_EPROTO;
+	rc = sim_bell_wrap(&c->sim.bell, fds);
+	if (rc)
+		return rc;
+	fds[0] = fds[1] = -1;
+	args->id = m->id;
+	args->lane_size = m->lane;
+	args->pool_pages = m->pages;
+	sim_fault_init(&c->sim.fault, &m->faults, NULL);
+	return 0;
+}
+
+static int wait_welcome(struct client *c, struct vmq_open_args *args, const char *path)
+{
+	struct pollfd p = { .fd = c->sock, .events = POLLIN };
+	int fds[SIM_WIRE_FDS], rc;
+	struct sim_wire m;
+
+	do {
+		rc = poll(&p, 1, ANSWER_MS);
+	} while (rc < 0 && errno == EINTR);
+	if (rc <= 0)
+		return c->ops->fail(c->port, VMQ_ECONN, "the hub at %s does not answer", path);
+	rc = sim_wire_recv(c->sock, &m, fds);
+	if (rc == VMQ_EVERSION)
+		return c->ops->fail(c->port, rc, "the hub at %s speaks another version", path);
+	if (rc)
+		return rc == VMQ_EAGAIN ? VMQ_ECONN : rc;
+	rc = welcomed(c, args, &m, fds);
+	sim_wire_close(fds);
+	return rc;
+}
+
+static void chan_free(struct chan *ch)
+{
+	vmq__window_close(ch->window);
+	sim_bell_put(ch->bell);
+	free(ch);
+}
+
+static void client_close(void *state)
+{
+	struct client *c = state;
+
+	while (c->chans) {
+		struct chan *ch = c->chans;
+
+		c->chans = ch->next;
+		chan_free(ch);
+	}
+	if (c->sock >= 0)
+		close(c->sock);
+	sim_bell_put(c->sim.bell);
+	free(c);
+}
+
+static int client_open(struct vmq_port *port, const struct vmq_port_ops *ops, struct vmq_open_args *args,
+	void **state)
+{
+	const char *path = args->address + strlen("unix=");
+	struct client *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return VMQ_ENOMEM;
+	c->sim.kind = &vmq__sim_client;
+	c->port = port;
+	c->ops = ops;
+	c->sock = -1;
+	if (args->env)
+		rc = ops->fail(port, VMQ_ENOTSUP, "processes wait for the system: no env of one's own");
+	else if (args->topology)
+		rc = ops->fail(port, VMQ_EINVAL, "the topology of processes is the hub's");
+	else
+		rc = connect_hub(c, path);
+	if (!rc)
+		rc = say_hello(c, args);
+	if (!rc)
+		rc = wait_welcome(c, args, path);
+	if (rc)
+		client_close(c);
+	else
+		*state = c;
+	return rc;
+}
+
+static uint64_t client_caps(void *state)
+{
+	(void)state;
+	return VMQ_CAP_PAGES | VMQ_CAP_REMAP | VMQ_CAP_UNMAP | VMQ_CAP_READONLY | VMQ_CAP_ISOLATED |
+		VMQ_CAP_VOUCHED | VMQ_CAP_WAKE | VMQ_CAP_EXIT | VMQ_CAP_TICK;
+}
+
+static void client_fds(void *state, int fds[VMQ_FDS])
+{
+	struct client *c = state;
+
+	fds[VMQ_FD_CONTROL] = c->down ? -1 : c->sock;
+}
+
+/* ---- exits -------------------------------------------------------------------------------- */
+
+/* An exit stops a VM until its VMM has taken notice: wait for room, not for ever. */
+static int tell_exit(struct client *c, struct sim_wire *m)
+{
+	struct pollfd p = { .fd = c->sock, .events = POLLOUT };
+	int rc;
+
+	m->version = SIM_WIRE_VERSION;
+	m->type = SIM_EXIT;
+	m->quiet = atomic_exchange_explicit(&c->quiet, 0, memory_order_relaxed);
+	m->bypass = atomic_exchange_explicit(&c->bypass, 0, memory_order_relaxed);
+	while ((rc = sim_wire_send(c->sock, m, NULL, 0)) == VMQ_EAGAIN)
+		if (poll(&p, 1, 1000) <= 0)
+			return VMQ_ECONN;
+	return rc;
+}
+
+static int client_kick(void *state, void *chan, unsigned what, bool now)
+{
+	struct client *c = state;
+	struct chan *ch = chan;
+	struct sim_wire m = { .now = 1, .id = ch->peer };
+
+	if (now)
+		return tell_exit(c, &m);
+	atomic_fetch_add_explicit(&c->bypass, 1, memory_order_relaxed);
+	sim_fault_ring(&ch->fault, ch->bell, what);
+	return 0;
+}
+
+static void client_exit(void *state, enum vmq_exit_reason reason, bool pending)
+{
+	struct client *c = state;
+	struct sim_wire m = { .reason = (uint32_t)reason };
+
+	/* With nothing to drain the hub need not be woken: it is told later. */
+	if (pending)
+		tell_exit(c, &m);
+	else
+		atomic_fetch_add_explicit(&c->quiet, 1, memory_order_relaxed);
+}
+
+/* ---- news ------------------------------------------------------------------------------------ */
+
+/* What the region's descriptor really is. */
+static int region_size(int fd, uint64_t *size)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	if (fstat(fd, &st) || seals < 0 || !(seals & F_SEAL_SHRINK))
+		return VMQ_EPROTO;
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* Check the header before its sizes are used to map the rest. */
+static int region_open(struct chan *ch, int fd, unsigned side, uint64_t size)
+{
+	struct vmq_geometry geo;
+	uint8_t header[VMQ_HEADER_SIZE];
+	int rc;
+
+	if (pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header))
+		return VMQ_EPROTO;
+	rc = vmq_layout_read(header, size, &geo);
+	return rc ? rc : vmq__window_open(&ch->window, fd, &geo, side, NULL);
+}
+
+static int chan_new(struct client *c, const struct sim_wire *m, int *fds, struct chan **out)
+{
+	struct chan *ch = calloc(1, sizeof(*ch));
+	uint64_t size = 0;
+	int rc;
+
+	if (!ch)
+		return VMQ_ENOMEM;
+	ch->name = m->chan;
+	ch->peer = m->id;
+	sim_fault_init(&ch->fault, &m->faults, NULL);
+	rc = m->side > 1 ? VMQ_EPROTO : region_size(fds[0], &size);
+	if (!rc)
+		rc = region_open(ch, fds[0], m->side, size);
+	if (!rc)
+		rc = sim_bell_wrap(&ch->bell, fds + 1);
+	if (rc) {
+		vmq__window_close(ch->window);
+		free(ch);
+		return rc;
+	}
+	fds[1] = fds[2] = -1;
+	ch->next = c->chans;
+	c->chans = ch;
+	*out = ch;
+	return 0;
+}
+
+static void send_detach(struct client *c, uint64_t chan)
+{
+	struct sim_wire m = { .version = SIM_WIRE_VERSION, .type = SIM_DETACH, .chan = chan };
+
+	sim_wire_send(c->sock, &m, NULL, 0);
+}
+
+static void client_detach(void *state, void *chan)
+{
+	struct client *c = state;
+	struct chan *ch = chan, **at = &c->chans;
+
+	while (*at && *at != ch)
+		at = &(*at)->next;
+	if (*at)
+		*at = ch->next;
+	send_detach(c, ch->name);
+	chan_free(ch);
+}
+
+static void joined(struct client *c, const struct sim_wire *m, int *fds)
+{
+	struct vmq_transport_channel t = { .size = sizeof(t), .peer = m->id, .peer_name = m->name,
+		.peer_uuid = m->uuid, .side = m->side, .epoch = m->epoch };
+	struct chan *ch;
+
+	if (chan_new(c, m, fds, &ch)) {
+		send_detach(c, m->chan);
+		return;
+	}
+	t.chan = ch;
+	t.region = ch->window->base;
+	t.region_size = ch->window->geo.region_size;
+	t.pool = vmq__window_pool(ch->window);
+	if (c->ops->join(c->port, &t))
+		client_detach(c, ch);
+}
+
+static void left(struct client *c, const struct sim_wire *m)
+{
+	for (struct chan *ch = c->chans; ch; ch = ch->next)
+		if (ch->name == m->chan) {
+			c->ops->leave(c->port, ch, m->code);
+			return;
+		}
+}
+
+static void answered(struct client *c, const struct sim_wire *m)
+{
+	struct answer *a = &c->answers[c->answered++ % ANSWERS];
+
+	strcpy(a->name, m->name);
+	a->code = m->code;
+	if (!strcmp(c->asked, m->name))
+		c->asked[0] = 0;
+}
+
+static int client_news(void *state)
+{
+	struct client *c = state;
+	int fds[SIM_WIRE_FDS], rc;
+	struct sim_wire m;
+
+	while (!c->down && !(rc = sim_wire_recv(c->sock, &m, fds))) {
+		if (m.type == SIM_JOIN)
+			joined(c, &m, fds);
+		else if (m.type == SIM_LEAVE)
+			left(c, &m);
+		else if (m.type == SIM_ANSWER)
+			answered(c, &m);
+		sim_wire_close(fds);
+	}
+	if (c->down || rc == VMQ_EAGAIN)
+		return 0;
+	if (rc == VMQ_EMFILE)
+		return rc; /* that peer stays unknown: there is no descriptor for it */
+	c->down = true;
+	c->ops->down(c->port);
+	return VMQ_ECONN;
+}
+
+/* Ask the hub, once for each name; what it says is remembered as long as it says
+ * no, so that a later change of mind is heard. */
+static int client_lookup(void *state, const char *name)
+{
+	struct client *c = state;
+	struct sim_wire m = { .version = SIM_WIRE_VERSION, .type = SIM_LOOKUP };
+
+	for (unsigned i = 0; i < ANSWERS; i++) {
+		if (strcmp(c->answers[i].name, name))
+			continue;
+		c->answers[i].name[0] = 0;
+		if (c->answers[i].code != VMQ_EAGAIN)
+			return c->answers[i].code;
+		return VMQ_EAGAIN;
+	}
+	if (!strcmp(c->asked, name))
+		return VMQ_EAGAIN;
+	strcpy(c->asked, name);
+	strcpy(m.name, name);
+	return sim_wire_send(c->sock, &m, NULL, 0) ? VMQ_ECONN : VMQ_EAGAIN;
+}
+
+/* ---- pages -------------------------------------------------------------------------------------- */
+
+static int set_run(struct chan *ch, const struct vmq_page *run, uint8_t state)
+{
+	int rc = vmq__window_set(ch->window, run->first, run->count, state);
+
+	return rc < 0 ? rc : 0;
+}
+
+static int client_map(void *state, void *chan, const struct vmq_page *run, unsigned mode)
+{
+	(void)state;
+	return set_run(chan, run, mode == VMQ_PAGE_LEND ? WINDOW_READ : WINDOW_WRITE);
+}
+
+static int client_unmap(void *state, void *chan, const struct vmq_page *run)
+{
+	(void)state;
+	return set_run(chan, run, WINDOW_ZERO);
+}
+
+const struct vmq_transport vmq__sim_client = {
+	.open = client_open,
+	.close = client_close,
+	.caps = client_caps,
+	.fds = client_fds,
+	.kick = client_kick,
+	.exit = client_exit,
+	.news = client_news,
+	.lookup = client_lookup,
+	.pages_map = client_map,
+	.pages_unmap = client_unmap,
+	.detach = client_detach,
+};

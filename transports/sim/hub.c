@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hub.c - a VMM whose VMs are processes: it listens, serves and ticks. What it says
+ * to one VM is in hub_vm.c. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hub.h"
+
+#define TICK_DEFAULT_US 10000
+#define EVENTS 64
+
+void hub_log(struct vmq_hub *hub, const char *format, ...)
+{
+	char line[300];
+	va_list args;
+
+	if (!hub->log)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	hub->log(hub->ctx, line);
+}
+
+/* ---- open -------------------------------------------------------------------------- */
+
+static int fail(const struct vmq_hub_options *o, int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vmq__explain(o->errmsg, o->errlen, code, format, args);
+	va_end(args);
+	return code;
+}
+
+/* Somebody answers there? Else an old socket is in the way. */
+static bool served(const struct sockaddr_un *a, unsigned len)
+{
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes = s >= 0 && (!connect(s, (const struct sockaddr *)a, len) || errno == EAGAIN);
+
+	if (s >= 0)
+		close(s);
+	return yes;
+}
+
+static int bind_at(int sock, const struct sockaddr_un *a, unsigned len)
+{
+	mode_t old = umask(0177);
+	int rc = bind(sock, (const struct sockaddr *)a, len), e = errno;
+
+	umask(old);
+	errno = e;
+	return rc;
+}
+
+static int listen_at(struct vmq_hub *hub, const struct vmq_hub_options *o)
+{
+	struct sockaddr_un a;
+	struct stat st;
+	unsigned len;
+
+	if (sim_wire_address(o->path, &a, &len))
+		return fail(o, VMQ_EINVAL, "'%.120s' cannot be a socket's path", o->path);
+	hub->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (hub->sock < 0)
+		return vmq__errno(errno);
+	if (served(&a, len))
+		return fail(o, VMQ_EEXIST, "a hub listens at %s already", o->path);
+	if (!stat(o->path, &st) && S_ISSOCK(st.st_mode))
+		unlink(o->path);
+	if (bind_at(hub->sock, &a, len))
+		return fail(o, errno == EADDRINUSE ? VMQ_EEXIST : VMQ_ESYS, "%s: %s", o->path,
+			strerror(errno));
+	strcpy(hub->path, o->path);
+	return listen(hub->sock, 64) ? vmq__errno(errno) : 0;
+}
+
+int hub_watch(struct vmq_hub *hub, int fd, void *what)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = what };
+
+	return epoll_ctl(hub->epfd, EPOLL_CTL_ADD, fd, &e) ? vmq__errno(errno) : 0;
+}
+
+static int watch_all(struct vmq_hub *hub)
+{
+	struct itimerspec every = { 0 };
+	int rc;
+
+	hub->epfd = epoll_create1(EPOLL_CLOEXEC);
+	hub->stopfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	hub->tickfd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (hub->epfd < 0 || hub->stopfd < 0 || hub->tickfd < 0)
+		return vmq__errno(errno);
+	every.it_interval.tv_sec = hub->tick_us / 1000000;
+	every.it_interval.tv_nsec = (long)(hub->tick_us % 1000000) * 1000;
+	every.it_value = every.it_interval;
+	timerfd_settime(hub->tickfd, 0, &every, NULL);
+	rc = hub_watch(hub, hub->sock, &hub->sock);
+	if (!rc)
+		rc = hub_watch(hub, hub->stopfd, &hub->stopfd);
+	return rc ? rc : hub_watch(hub, hub->tickfd, &hub->tickfd);
+}
+
+static int read_topology(struct vmq_hub *hub, const struct vmq_hub_options *o)
+{
+	struct vmq_vmm_options vo = { .size = sizeof(vo) };
+	char why[256] = "";
+	int rc = sim_topology_read(o->topology, &hub->topology, why, sizeof(why));
+
+	if (rc)
+		return fail(o, rc, "%s", why[0] ? why : vmq_strerror(rc));
+	vo.flags = hub->topology->closed ? VMQ_VMM_CLOSED : 0;
+	hub->tick_us = o->tick_us ? o->tick_us : hub->topology->tick_us ? hub->topology->tick_us :
+		TICK_DEFAULT_US;
+	rc = vmq_vmm_create(&vo, &hub->vmm);
+	return rc ? rc : sim_topology_apply(hub->topology, hub->vmm);
+}
+
+int vmq_hub_open(const struct vmq_hub_options *o, struct vmq_hub **out)
+{
+	struct vmq_hub *hub;
+	int rc;
+
+	if (!o || !out || o->size != sizeof(*o) || !o->path)
+		return VMQ_EINVAL;
+	if (o->errmsg && o->errlen)
+		o->errmsg[0] = 0;
+	hub = calloc(1, sizeof(*hub));
+	if (!hub)
+		return fail(o, VMQ_ENOMEM, "%s", vmq_strerror(VMQ_ENOMEM));
+	hub->sock = hub->epfd = hub->stopfd = hub->tickfd = -1;
+	hub->log = o->log;
+	hub->ctx = o->ctx;
+	rc = read_topology(hub, o);
+	if (!rc)
+		rc = listen_at(hub, o);
+	if (!rc)
+		rc = watch_all(hub);
+	if (rc) {
+		vmq_hub_close(hub);
+		return fail(o, rc, "%s", vmq_strerror(rc));
+	}
+	*out = hub;
+	return 0;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int vmq_hub_close(struct vmq_hub *hub)
+{
+	if (!hub)
+		return VMQ_EBADF;
+	while (hub->vms)
+		hub_vm_drop(hub->vms, NULL);
+	hub_vm_reap(hub);
+	if (hub->path[0])
+		unlink(hub->path);
+	close_fd(hub->sock);
+	close_fd(hub->epfd);
+	close_fd(hub->stopfd);
+	close_fd(hub->tickfd);
+	if (hub->vmm)
+		vmq_vmm_destroy(hub->vmm);
+	sim_topology_free(hub->topology);
+	while (hub->tombs) {
+		struct hub_tomb *t = hub->tombs;
+
+		hub->tombs = t->next;
+		free(t);
+	}
+	free(hub);
+	return 0;
+}
+
+/* ---- serve --------------------------------------------------------------------------- */
+
+static void accept_one(struct vmq_hub *hub)
+{
+	int s = accept4(hub->sock, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), pid;
+
+	if (s < 0)
+		return;
+	if (!sim_wire_trusted(s, &pid)) {
+		hub_log(hub, "process %d is of another user: refused", pid);
+		close(s);
+		return;
+	}
+	if (hub_vm_new(hub, s, pid))
+		close(s);
+}
+
+/* The timer interrupt of every VM: a natural exit. */
+static void tick(struct vmq_hub *hub)
+{
+	uint64_t ticks;
+
+	if (read(hub->tickfd, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	for (struct hub_vm *vm = hub->vms, *next; vm; vm = next) {
+		next = vm->next;
+		if (vm->vm)
+			hub_vm_exit(vm, VMQ_EXIT_TIMER);
+	}
+}
+
+static bool serve(struct vmq_hub *hub, struct epoll_event *e)
+{
+	uint64_t count;
+
+	if (e->data.ptr == &hub->stopfd) {
+		if (read(hub->stopfd, &count, sizeof(count)) < 0)
+			return false;
+		return true;
+	}
+	if (e->data.ptr == &hub->sock)
+		accept_one(hub);
+	else if (e->data.ptr == &hub->tickfd)
+		tick(hub);
+	else
+		hub_vm_serve(e->data.ptr);
+	return false;
+}
+
+static int64_t left_ms(uint64_t deadline)
+{
+	struct timespec t;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return deadline > now ? (int64_t)(deadline - now) : 0;
+}
+
+int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns)
+{
+	uint64_t deadline = timeout_ns < 0 ? UINT64_MAX / 2 : (uint64_t)timeout_ns / 1000000;
+	struct epoll_event e[EVENTS];
+	struct timespec t;
+
+	if (!hub)
+		return VMQ_EBADF;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (timeout_ns >= 0)
+		deadline += (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	for (;;) {
+		int64_t left = left_ms(deadline);
+		int n = epoll_wait(hub->epfd, e, EVENTS, left > 60000 ? 60000 : (int)left);
+		bool stop = false;
+
+		if (n < 0 && errno != EINTR)
+			return VMQ_ESYS;
+		for (int i = 0; i < n; i++)
+			stop |= serve(hub, &e[i]);
+		/* Only now: an event further down may have named one that left. */
+		hub_vm_reap(hub);
+		if (stop)
+			return 0;
+		if (n <= 0 && !left_ms(deadline))
+			return timeout_ns == VMQ_NOWAIT ? VMQ_EAGAIN : VMQ_ETIMEDOUT;
+	}
+}
+
+void vmq_hub_stop(struct vmq_hub *hub)
+{
+	uint64_t one = 1;
+	int e = errno;
+
+	if (hub && write(hub->stopfd, &one, sizeof(one)) < 0)
+		errno = e; /* full: it was told */
+	errno = e;
+}
+
+/* ---- ask ------------------------------------------------------------------------------ */
+
+static struct hub_vm *by_name(struct vmq_hub *hub, const char *name)
+{
+	struct hub_vm *vm = hub->vms;
+
+	while (vm && (!vm->vm || strcmp(vm->name, name)))
+		vm = vm->next;
+	return vm;
+}
+
+int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *stats)
+{
+	struct hub_vm *vm;
+
+	if (!hub)
+		return VMQ_EBADF;
+	if (!name || !stats || stats->size != sizeof(*stats))
+		return VMQ_EINVAL;
+	vm = by_name(hub, name);
+	if (vm) {
+		vmq_vmm_stats(vm->vm, stats);
+		stats->exits_natural[VMQ_EXIT_WAIT] += vm->quiet;
+		return 0;
+	}
+	for (struct hub_tomb *t = hub->tombs; t; t = t->next)
+		if (!strcmp(t->name, name)) {
+			*stats = t->stats;
+			return 0;
+		}
+	return VMQ_ENOENT;
+}
+
+int vmq_hub_kill(struct vmq_hub *hub, const char *name)
+{
+	struct hub_vm *vm = hub && name ? by_name(hub, name) : NULL;
+
+	if (!hub)
+		return VMQ_EBADF;
+	if (!vm)
+		return VMQ_ENOENT;
+	return kill(vm->pid, SIGKILL) ? VMQ_ESYS : 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hub.h - what the files of the hub share. */
+#ifndef VMQ_SIM_HUB_H
+#define VMQ_SIM_HUB_H
+
+#include "internal.h"
+#include "sim.h"
+
+/* One connection: a VM once it has said its name. */
+struct hub_vm {
+	struct vmq_hub *hub;
+	int sock, pid;
+	char name[VMQ_NAME_MAX + 1];
+	struct vmq_vm *vm;       /* NULL: nameless yet */
+	struct sim_bell *bell;
+	struct sim_faults faults;
+	struct hub_link *links;
+	uint64_t exits, quiet;
+	uint32_t lane, pages;    /* as it was welcomed with */
+	bool welcomed;
+	bool broken;             /* to be dropped: it does not read */
+	struct hub_vm *next;
+};
+
+/* The last counters of a VM that left. */
+struct hub_tomb {
+	char name[VMQ_NAME_MAX + 1];
+	struct vmq_vmm_stats stats;
+	struct hub_tomb *next;
+};
+
+struct vmq_hub {
+	struct vmq_vmm *vmm;
+	struct sim_topology *topology;
+	uint32_t tick_us;
+	int sock, epfd, stopfd, tickfd;
+	char path[108];
+	void (*log)(void *ctx, const char *line);
+	void *ctx;
+	struct hub_vm *vms, *dropped;
+	struct hub_tomb *tombs;
+	uint64_t links_made;
+};
+
+__attribute__((format(printf, 2, 3))) void hub_log(struct vmq_hub *hub, const char *format, ...);
+int hub_watch(struct vmq_hub *hub, int fd, void *what);
+
+int hub_vm_new(struct vmq_hub *hub, int sock, int pid);
+void hub_vm_serve(struct hub_vm *vm);
+void hub_vm_exit(struct hub_vm *vm, enum vmq_exit_reason reason);
+/* The VM's end; `why` is for the log. Its memory stays until hub_vm_reap(). */
+void hub_vm_drop(struct hub_vm *vm, const char *why);
+void hub_vm_reap(struct vmq_hub *hub);
+
+#endif
