@@ -33,6 +33,7 @@ bool vmq__rx_arm(struct vmq *q)
 		struct vmq__peer *p = q->rx.list[i];
 		unsigned said = vmq_rx_arm(&p->rx->rx);
 
+		vmq_rx_beat(&p->rx->rx);
 		if (said & VMQ_RX_KICK) {
 			q->rx.kicks_space++;
 			q->ops->kick(q->state, p->cookie, VMQ_KICK_SPACE, false);
@@ -56,12 +57,21 @@ void vmq__rx_disarm(struct vmq *q)
 {
 	uint64_t ticks;
 
+	bool rang;
+
 	q->rx.armed = false;
-	q->sleep[0].kicked += q->ops->drain(q->state, VMQ_KICK_DATA);
-	q->ops->drain(q->state, VMQ_KICK_SPACE);
+	rang = q->ops->drain(q->state, VMQ_KICK_DATA);
+	q->sleep[0].kicked += rang;
+	if (atomic_exchange_explicit(&q->space_armed, false, memory_order_relaxed))
+		q->ops->drain(q->state, VMQ_KICK_SPACE);
 	if (q->timerfd >= 0 && read(q->timerfd, &ticks, sizeof(ticks)) < 0)
 		ticks = 0; /* not due yet */
-	vmq__news(q);
+	/* If it was not the doorbell, it was news. If it was both, the
+	 * descriptor stays readable until the next call finds just the news. */
+	if (!rang || q->env || atomic_load_explicit(&q->pending, memory_order_relaxed) || !q->up)
+		vmq__news(q);
+	else
+		vmq__idle(q, &q->rx.idle);
 	vmq__rx_wake(q);
 }
 

@@ -126,6 +126,7 @@ struct vmq {
 	_Alignas(128) atomic_uint version;
 	atomic_bool down;
 	atomic_bool pending;       /* handshakes are under way */
+	atomic_bool space_armed;   /* vmq_fd() is to tell of room */
 	pthread_mutex_t lock;
 	struct vmq__peer **peers;  /* by id: the newest life that is up */
 	struct vmq__peer *lives;   /* all of them */
@@ -157,6 +158,11 @@ void vmq__news(struct vmq *q);
 void vmq__tx_view(struct vmq *q);
 void vmq__rx_view(struct vmq *q);
 void vmq__peer_put(struct vmq *q, struct vmq__peer *p);
+static inline void vmq__peer_get(struct vmq__peer *p)
+{
+	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+}
+
 void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p);
 int vmq__peer_tell(struct vmq *q, uint32_t *id);
 void vmq__peer_finish(struct vmq *q, struct vmq__peer *p);
@@ -187,6 +193,7 @@ void vmq__sleep_leave(struct vmq__sleeper *s, bool kicked);
 int vmq__ppoll(struct vmq *q, struct pollfd *p, unsigned n, uint64_t until);
 void vmq__idle(struct vmq *q, uint32_t *calls);
 int vmq__timeout(int64_t timeout_ns);
+int64_t vmq__left(const struct vmq *q, uint64_t deadline);
 
 /* recv.c */
 bool vmq__rx_stage(struct vmq *q);
@@ -204,7 +211,7 @@ void vmq__rx_unlock(struct vmq *q);
 
 /* send.c */
 int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer **p);
-void vmq__tx_end(struct vmq *q);
+void vmq__tx_end(struct vmq *q, struct vmq__peer *p);
 int vmq__tx_refused(struct vmq__peer *p);
 int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t timeout_ns,
 	uint64_t *deadline);

@@ -170,7 +170,7 @@ int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len, uint32_
 
 		rc = send_iov(q, p, &iov, 1, len, flags, timeout_ns);
 	}
-	vmq__tx_end(q);
+	vmq__tx_end(q, p);
 	return rc;
 }
 
@@ -200,7 +200,7 @@ int vmq_sendv(struct vmq *q, uint32_t peer, const struct vmq_iovec *iov, unsigne
 	if (rc)
 		return rc;
 	rc = total == SIZE_MAX ? VMQ_EINVAL : send_iov(q, p, iov, n, total, flags, timeout_ns);
-	vmq__tx_end(q);
+	vmq__tx_end(q, p);
 	return rc;
 }
 
@@ -264,29 +264,33 @@ int vmq_send_batch(struct vmq *q, uint32_t peer, const struct vmq_iovec *msgs, u
 	}
 	if (done)
 		vmq__tx_ring(q, p, flags);
-	vmq__tx_end(q);
+	vmq__tx_end(q, p);
 	return done ? (int)done : rc;
 }
 
 int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t flags, int64_t timeout_ns)
 {
 	struct vmq_iovec iov = { data, len };
+	int64_t left = timeout_ns;
+	uint64_t deadline;
 	int reached = 0, rc = 0;
-	struct vmq__peer *p;
 
-	rc = vmq__live(q) ? vmq__tx_begin(q, q->id, flags, &p) : VMQ_EBADF;
-	if (rc)
-		return rc;
-	if (!data && len)
-		rc = VMQ_EINVAL;
-	for (uint32_t id = 0; id < q->id_limit && rc != VMQ_EINVAL; id++) {
-		p = q->tx.table[id];
-		if (!p || !p->cookie || vmq__tx_refused(p))
+	if (!vmq__live(q))
+		return VMQ_EBADF;
+	if ((!data && len) || flags > VMQ_SEND_LAZY)
+		return VMQ_EINVAL;
+	deadline = vmq__deadline(q, timeout_ns);
+	for (uint32_t id = 0; id < q->id_limit; id++) {
+		struct vmq__peer *p;
+
+		if (id == q->id || vmq__tx_begin(q, id, flags, &p))
 			continue;
-		rc = send_iov(q, p, &iov, 1, len, flags, timeout_ns);
+		rc = send_iov(q, p, &iov, 1, len, flags, left);
+		vmq__tx_end(q, p);
 		reached += !rc;
+		if (timeout_ns > 0)
+			left = vmq__left(q, deadline);
 	}
-	vmq__tx_end(q);
 	return reached ? reached : rc;
 }
 
@@ -326,31 +330,29 @@ int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data, int64_t t
 	rc = vmq__tx_begin(q, peer, 0, &p);
 	if (rc)
 		return rc;
+	if (q->tx.reserved && vmq__tx_busy(q, q->tx.reserved)) {
+		vmq__tx_end(q, p);
+		return VMQ_EBUSY;
+	}
 	unreserve(q);
 	rc = reserve_in(q, p, len, data, timeout_ns);
 	if (!rc) {
 		q->tx.reserved = p;
 		q->tx.reserved_len = (uint32_t)len;
-		atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+		vmq__peer_get(p);
 		set_busy(p, true);
 	}
-	vmq__tx_end(q);
+	vmq__tx_end(q, p);
 	return rc;
 }
 
-int vmq_commit(struct vmq *q, size_t len, uint32_t flags)
+static int commit(struct vmq *q, size_t len, uint32_t flags)
 {
-	struct vmq__peer *p;
+	struct vmq__peer *p = q->tx.reserved;
 	int rc;
 
-	rc = vmq__live(q) ? vmq__tx_begin(q, q->id, flags, &p) : VMQ_EBADF;
-	if (rc)
-		return rc;
-	p = q->tx.reserved;
-	if (!p || len > q->tx.reserved_len) {
-		vmq__tx_end(q);
+	if (!p || vmq__tx_busy(q, p) || len > q->tx.reserved_len)
 		return VMQ_EINVAL;
-	}
 	rc = vmq__tx_refused(p);
 	if (!rc) {
 		vmq_tx_commit(&p->tx->tx, VMQ_KIND_MSG, 0, (uint32_t)len, true);
@@ -359,6 +361,19 @@ int vmq_commit(struct vmq *q, size_t len, uint32_t flags)
 		counted(q, 1, len);
 	}
 	unreserve(q);
-	vmq__tx_end(q);
+	return rc;
+}
+
+int vmq_commit(struct vmq *q, size_t len, uint32_t flags)
+{
+	struct vmq__peer *self;
+	int rc;
+
+	/* Its own channel is always there: a way to the lock and the checks. */
+	rc = vmq__live(q) ? vmq__tx_begin(q, q->id, flags, &self) : VMQ_EBADF;
+	if (rc)
+		return rc;
+	rc = commit(q, len, flags);
+	vmq__tx_end(q, self);
 	return rc;
 }

@@ -46,11 +46,6 @@ static struct vmq_pages run_of(const struct vmq_page *page)
 	return (struct vmq_pages){ page->first, page->count, page->gen };
 }
 
-static void hold(struct vmq__peer *p)
-{
-	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-}
-
 /* ---- allocate and send ----------------------------------------------------- */
 
 static int alloc_once(struct vmq *q, struct vmq__peer *p, size_t len, struct vmq_page *page)
@@ -76,7 +71,7 @@ static int alloc_once(struct vmq *q, struct vmq__peer *p, size_t len, struct vmq
 		pthread_mutex_unlock(&p->pages_lock);
 		return rc;
 	}
-	hold(p);
+	vmq__peer_get(p);
 	return 0;
 }
 
@@ -124,7 +119,7 @@ int vmq_page_alloc(struct vmq *q, uint32_t peer, size_t len, struct vmq_page *pa
 			rc = vmq__now(q) < deadline ? alloc_wait(q, p, len, page, deadline) : VMQ_ETIMEDOUT;
 		}
 	}
-	vmq__tx_end(q);
+	vmq__tx_end(q, p);
 	return rc;
 }
 
@@ -230,7 +225,7 @@ int vmq_page_send(struct vmq *q, struct vmq_page *page, enum vmq_page_mode mode,
 			&deadline);
 	}
 	gave_up = !rc && mode == VMQ_PAGE_MOVE;
-	vmq__tx_end(q);
+	vmq__tx_end(q, p);
 	if (gave_up)
 		vmq__peer_put(q, p); /* the hold of the handle, stale now */
 	return rc;
@@ -264,7 +259,7 @@ unsigned vmq__page_stage(struct vmq *q, struct vmq__peer *p, const struct vmq_re
 		.gen = run.gen, .mode = mode, .epoch = p->epoch,
 	};
 	m->run.addr = address(p, &m->run);
-	hold(p);
+	vmq__peer_get(p);
 	return 0;
 }
 
@@ -290,7 +285,7 @@ static struct vmq__peer *owner(struct vmq *q, const struct vmq_page *page)
 	for (p = q->lives; p && (p->id != page->peer || p->epoch != page->epoch); p = p->next)
 		;
 	if (p)
-		hold(p);
+		vmq__peer_get(p);
 	pthread_mutex_unlock(&q->lock);
 	return p;
 }

@@ -224,7 +224,8 @@ void vmq__peer_finish(struct vmq *q, struct vmq__peer *p)
 	pthread_mutex_unlock(&q->lock);
 }
 
-/* One step of a handshake. q->lock is held. */
+/* One step of a handshake. q->lock is held. Frees a life that was poisoned before it
+ * was up: nobody has seen it. */
 static void shake(struct vmq *q, struct vmq__peer *p)
 {
 	int n = vmq_chan_progress(&p->chan[0]);
@@ -239,8 +240,10 @@ static void shake(struct vmq *q, struct vmq__peer *p)
 		vmq_chan_set_poison(&p->chan[0], VMQ_POISON_IDENTITY);
 		n = VMQ_EPEER;
 	}
-	if (n < 0)
+	if (n < 0) {
 		poisoned(q, p);
+		put_locked(q, p);
+	}
 }
 
 static void shake_all(struct vmq *q)
@@ -253,8 +256,9 @@ static void shake_all(struct vmq *q)
 		if (p->up || atomic_load(&p->gone))
 			continue;
 		shake(q, p);
-		pending |= !p->up && !atomic_load(&p->gone);
 	}
+	for (struct vmq__peer *p = q->lives; p; p = p->next)
+		pending |= !p->up;
 	atomic_store_explicit(&q->pending, pending, memory_order_relaxed);
 }
 
@@ -336,19 +340,26 @@ static int port_join(struct vmq_port *port, const struct vmq_transport_channel *
 	return 0;
 }
 
-static void port_leave(struct vmq_port *port, void *chan, int reason)
+static struct vmq__peer *by_cookie(struct vmq *q, const void *chan)
 {
-	struct vmq *q = port_q(port);
 	struct vmq__peer *p = q->lives;
 
 	while (p && p->cookie != chan)
 		p = p->next;
-	if (!p || atomic_load(&p->gone))
-		return;
-	/* It may have finished its handshake just before. */
-	if (!p->up)
+	return p;
+}
+
+static void port_leave(struct vmq_port *port, void *chan, int reason)
+{
+	struct vmq *q = port_q(port);
+	struct vmq__peer *p = by_cookie(q, chan);
+
+	/* It may have finished its handshake, and sent, just before. */
+	for (int step = 0; step < 2 && p && !p->up; step++) {
 		shake(q, p);
-	if (atomic_load(&p->gone))
+		p = by_cookie(q, chan);
+	}
+	if (!p || atomic_load(&p->gone))
 		return;
 	if (p->up)
 		peer_gone(q, p, reason);

@@ -54,9 +54,25 @@ static void *zero_pages(void *at, size_t size)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
 }
 
+static int map_run(struct vmq__window *w, uint32_t first, uint32_t count, uint8_t state, int populate)
+{
+	size_t off = w->geo.pool_off[0] + ((size_t)first << VMQ_PAGE_SHIFT);
+	size_t size = (size_t)count << VMQ_PAGE_SHIFT;
+	int prot = state == WINDOW_READ ? PROT_READ : PROT_READ | PROT_WRITE;
+	void *at = state == WINDOW_ZERO ? zero_pages(w->base + off, size) :
+		mmap(w->base + off, size, prot, MAP_SHARED | MAP_FIXED | populate,
+			w->fd, (off_t)off);
+
+	if (at == MAP_FAILED)
+		return VMQ_ENOMEM; /* the only way: too many mappings */
+	memset(w->state + first, state, count);
+	return (int)count;
+}
+
 static int map_parts(struct vmq__window *w, unsigned side)
 {
 	const struct vmq_geometry *geo = &w->geo;
+	uint32_t home = side ? geo->pool_pages[0] : 0;
 	int rc;
 
 	if (mmap(w->base, geo->pool_off[0], PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, w->fd, 0) ==
@@ -64,7 +80,8 @@ static int map_parts(struct vmq__window *w, unsigned side)
 		return vmq__errno(errno);
 	if (!geo->pool_pages[side])
 		return 0;
-	rc = vmq__window_set(w, side ? geo->pool_pages[0] : 0, geo->pool_pages[side], WINDOW_WRITE);
+	/* Memory is taken when pages are first used, not for the whole pool. */
+	rc = map_run(w, home, geo->pool_pages[side], WINDOW_WRITE, 0);
 	return rc < 0 ? rc : 0;
 }
 
@@ -113,20 +130,6 @@ void vmq__window_close(struct vmq__window *w)
 	free(w);
 }
 
-static int map_run(struct vmq__window *w, uint32_t first, uint32_t count, uint8_t state)
-{
-	size_t off = w->geo.pool_off[0] + ((size_t)first << VMQ_PAGE_SHIFT);
-	size_t size = (size_t)count << VMQ_PAGE_SHIFT;
-	int prot = state == WINDOW_READ ? PROT_READ : PROT_READ | PROT_WRITE;
-	void *at = state == WINDOW_ZERO ? zero_pages(w->base + off, size) :
-		mmap(w->base + off, size, prot, MAP_SHARED | MAP_FIXED, w->fd, (off_t)off);
-
-	if (at == MAP_FAILED)
-		return VMQ_ENOMEM; /* the only way: too many mappings */
-	memset(w->state + first, state, count);
-	return (int)count;
-}
-
 int vmq__window_set(struct vmq__window *w, uint32_t first, uint32_t count, uint8_t state)
 {
 	uint32_t end = first + count, p = first, from;
@@ -139,7 +142,9 @@ int vmq__window_set(struct vmq__window *w, uint32_t first, uint32_t count, uint8
 			p++;
 		if (from == p)
 			break;
-		rc = map_run(w, from, p - from, state);
+		/* A page that changes hands is about to be touched: one call is
+		 * cheaper than a fault for each. */
+		rc = map_run(w, from, p - from, state, MAP_POPULATE);
 		if (rc < 0)
 			return rc;
 		changed += rc;

@@ -45,12 +45,18 @@ int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer
 	rc = *p ? vmq__tx_refused(*p) : vmq__peer_state(q, peer);
 	if (VMQ__UNLIKELY(rc))
 		tx_unlock(q);
+	else if (VMQ__UNLIKELY(q->threadsafe))
+		vmq__peer_get(*p);
 	return rc;
 }
 
-void vmq__tx_end(struct vmq *q)
+/* End of it. While it slept another sender may have brought the view up to date;
+ * with one sender only, the view itself holds the peer. */
+void vmq__tx_end(struct vmq *q, struct vmq__peer *p)
 {
 	tx_unlock(q);
+	if (VMQ__UNLIKELY(q->threadsafe))
+		vmq__peer_put(q, p);
 }
 
 void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
@@ -72,6 +78,9 @@ static void tx_exit(struct vmq *q, enum vmq_exit_reason reason)
 {
 	bool lazy = atomic_exchange_explicit(&q->tx.lazy, false, memory_order_relaxed);
 
+	for (uint32_t id = 0; lazy && id < q->id_limit; id++)
+		if (q->tx.table[id])
+			vmq_tx_beat(&q->tx.table[id]->tx->tx, q->tx.kicks);
 	q->tx.natural++;
 	q->tx.drains += lazy;
 	q->ops->exit(q->state, reason, lazy);
@@ -115,8 +124,10 @@ static int tx_no_room(struct vmq *q, struct vmq__peer *p, int64_t timeout_ns)
 	}
 	p->starved = true;
 	/* In somebody's event loop, room is to make vmq_fd() readable. */
-	if (q->epfd >= 0)
+	if (q->epfd >= 0) {
+		atomic_store_explicit(&q->space_armed, true, memory_order_relaxed);
 		vmq_tx_space_arm(&p->tx->tx, p->tx->tx.inline_max);
+	}
 	vmq__idle(q, &q->tx.idle);
 	return vmq__timeout(timeout_ns);
 }

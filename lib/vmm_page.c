@@ -24,136 +24,157 @@ static uint32_t seq(const struct vmm_channel *ch, unsigned side)
 	return vmq__load_acquire(&ctl->page_seq);
 }
 
-static int set(struct vmm_channel *ch, unsigned side, uint32_t page, uint8_t state)
-{
-	return ch->link[side].window ? vmq__window_set(ch->link[side].window, page, 1, state) : 0;
-}
-
-static void count(struct vmm_channel *ch, unsigned side, unsigned op)
+static void count(struct vmm_channel *ch, unsigned side, unsigned op, uint32_t pages)
 {
 	struct vmq_vmm_stats *s = ch->link[side].vm ? &ch->link[side].vm->stats : NULL;
 
 	if (!s)
 		return;
-	s->pages_moved += op == VMQ_PAGE_MOVE;
-	s->pages_lent += op == VMQ_PAGE_LEND;
-	s->pages_shared += op == VMQ_PAGE_SHARE;
-	s->pages_returned += op == VMQ_PAGEW_RETURN;
-	s->page_refused += op == 0;
+	if (op == VMQ_PAGE_MOVE)
+		s->pages_moved += pages;
+	else if (op == VMQ_PAGE_LEND)
+		s->pages_lent += pages;
+	else if (op == VMQ_PAGE_SHARE)
+		s->pages_shared += pages;
+	else if (op == VMQ_PAGEW_RETURN)
+		s->pages_returned += pages;
+	else
+		s->page_refused += pages;
 }
 
+/* One change to a page: what the table says next, and what each side then sees. */
+struct step {
+	unsigned op, from, owner, out;
+	uint32_t gen;
+	uint8_t view[2]; /* WINDOW_*, by side */
+};
+
 /* Did the side that has the page, without it being home there, give it back? */
-static int returned(struct vmm_channel *ch, uint32_t page, unsigned home)
+static bool plan_return(const struct vmm_channel *ch, uint32_t page, struct step *s)
 {
-	struct vmm_page *t = &ch->page[page];
+	const struct vmm_page *t = &ch->page[page];
+	unsigned home = page >= ch->geo.pool_pages[0];
 	unsigned from = t->out ? !t->owner : t->owner;
 	unsigned to = t->out ? t->owner : home;
-	int rc;
 
 	if (from == to || word(ch, from, page) != VMQ_PAGEW(t->gen, VMQ_PAGEW_RETURN))
-		return 0;
-	rc = set(ch, from, page, WINDOW_ZERO);
-	if (rc >= 0)
-		rc = set(ch, to, page, WINDOW_WRITE);
-	if (rc < 0)
-		return rc;
-	t->owner = (uint8_t)to;
-	t->out = 0;
-	count(ch, from, VMQ_PAGEW_RETURN);
-	return 1;
+		return false;
+	*s = (struct step){ .op = VMQ_PAGEW_RETURN, .from = from, .owner = to, .gen = t->gen };
+	s->view[from] = WINDOW_ZERO;
+	s->view[to] = WINDOW_WRITE;
+	return true;
 }
 
 /* Does a side say that it hands this page over, newer than what the table has? */
-static bool gives(const struct vmm_channel *ch, unsigned side, uint32_t page, uint32_t *gen, unsigned *op)
+static bool gives(const struct vmm_channel *ch, unsigned side, uint32_t page, struct step *s)
 {
-	uint32_t w = word(ch, side, page);
+	uint32_t w = word(ch, side, page), known = ch->page[page].gen;
 
-	*gen = VMQ_PAGEW_GEN(w);
-	*op = VMQ_PAGEW_OP(w);
-	if (*op < VMQ_PAGE_MOVE || *op > VMQ_PAGE_SHARE)
+	*s = (struct step){ .op = VMQ_PAGEW_OP(w), .from = side, .gen = VMQ_PAGEW_GEN(w) };
+	if (s->op < VMQ_PAGE_MOVE || s->op > VMQ_PAGE_SHARE || s->gen == known)
 		return false;
 	/* The first hand-over of a session may have any generation. */
-	return *gen != ch->page[page].gen && (!ch->page[page].gen ||
-		((*gen - ch->page[page].gen) & GEN_MASK) <= GEN_MASK / 2);
+	return !known || ((s->gen - known) & GEN_MASK) <= GEN_MASK / 2;
 }
 
-static int give(struct vmm_channel *ch, uint32_t page)
+static bool plan_give(const struct vmm_channel *ch, uint32_t page, struct step *s)
 {
-	struct vmm_page *t = &ch->page[page];
-	unsigned from = t->owner, op;
-	uint32_t gen;
-	int rc;
+	unsigned from = ch->page[page].owner;
 
-	if (t->out || !gives(ch, from, page, &gen, &op))
-		return 0;
-	if (op == VMQ_PAGE_MOVE) {
-		rc = set(ch, from, page, WINDOW_ZERO);
-		if (rc >= 0)
-			rc = set(ch, !from, page, WINDOW_WRITE);
-	} else {
-		rc = set(ch, !from, page, op == VMQ_PAGE_LEND ? WINDOW_READ : WINDOW_WRITE);
+	if (ch->page[page].out || !gives(ch, from, page, s))
+		return false;
+	s->view[from] = s->op == VMQ_PAGE_MOVE ? WINDOW_ZERO : WINDOW_WRITE;
+	s->view[!from] = s->op == VMQ_PAGE_LEND ? WINDOW_READ : WINDOW_WRITE;
+	s->owner = s->op == VMQ_PAGE_MOVE ? !from : from;
+	s->out = s->op == VMQ_PAGE_MOVE ? 0 : s->op;
+	return true;
+}
+
+static bool plan(const struct vmm_channel *ch, uint32_t page, struct step *s)
+{
+	return plan_return(ch, page, s) || plan_give(ch, page, s);
+}
+
+static bool same(const struct step *a, const struct step *b)
+{
+	return a->op == b->op && a->from == b->from && a->gen == b->gen && a->owner == b->owner;
+}
+
+/* What is taken away goes first. */
+static int apply(struct vmm_channel *ch, uint32_t first, uint32_t n, const struct step *s)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned side = i ? !s->from : s->from;
+		struct vmq__window *w = ch->link[side].window;
+		int rc = w ? vmq__window_set(w, first, n, s->view[side]) : 0;
+
+		if (rc < 0)
+			return rc;
 	}
-	if (rc < 0)
-		return rc;
-	t->gen = gen;
-	if (op == VMQ_PAGE_MOVE)
-		t->owner = (uint8_t)!from;
-	else
-		t->out = (uint8_t)op;
-	count(ch, from, op);
-	return 1;
+	for (uint32_t p = first; p < first + n; p++)
+		ch->page[p] = (struct vmm_page){ s->gen, (uint8_t)s->owner, (uint8_t)s->out };
+	count(ch, s->from, s->op, n);
+	return (int)n;
 }
 
-/* A hand-over by who does not own the page: ignored, and counted. */
-static int refused(struct vmm_channel *ch, uint32_t page)
+/* The longest run from `first` on to which the same happens. */
+static uint32_t run_of(const struct vmm_channel *ch, uint32_t first, uint32_t end, const struct step *s)
 {
-	unsigned side = !ch->page[page].owner, op;
-	uint32_t gen;
+	struct step next;
+	uint32_t p = first + 1;
 
-	if (!gives(ch, side, page, &gen, &op))
-		return 0;
-	count(ch, side, 0);
-	return VMQ_EPEER;
+	while (p < end && plan(ch, p, &next) && same(s, &next))
+		p++;
+	return p - first;
 }
 
-static int page_sync(struct vmm_channel *ch, uint32_t page)
+/* A hand-over by who does not own the page is ignored, and counted. */
+static bool refused(struct vmm_channel *ch, uint32_t page)
 {
-	unsigned home = page >= ch->geo.pool_pages[0];
-	int back = returned(ch, page, home), out;
+	struct step s;
 
-	if (back < 0)
-		return back;
-	out = give(ch, page);
-	if (out < 0)
-		return out;
-	return back || out ? 1 : refused(ch, page);
+	if (!gives(ch, !ch->page[page].owner, page, &s))
+		return false;
+	count(ch, !ch->page[page].owner, 0, 1);
+	return true;
+}
+
+static int sync_range(struct vmm_channel *ch, uint32_t first, uint32_t end)
+{
+	int changed = 0, bad = 0;
+	struct step s;
+
+	for (uint32_t p = first; p < end;) {
+		int rc;
+
+		if (!plan(ch, p, &s)) {
+			if (refused(ch, p))
+				bad = VMQ_EPEER;
+			p++;
+			continue;
+		}
+		rc = apply(ch, p, run_of(ch, p, end, &s), &s);
+		if (rc < 0)
+			return rc;
+		changed += rc;
+	}
+	return bad ? bad : changed;
 }
 
 int vmm__pages(struct vmm_channel *ch, uint32_t first, uint32_t n)
 {
 	uint32_t pages = ch->geo.pool_pages[0] + ch->geo.pool_pages[1];
 	uint32_t now[2] = { seq(ch, 0), seq(ch, 1) };
-	int changed = 0, bad = 0;
+	int rc;
 
-	if (!n && now[0] == ch->seq[0] && now[1] == ch->seq[1])
+	if (n)
+		return sync_range(ch, first, first + n);
+	if (now[0] == ch->seq[0] && now[1] == ch->seq[1])
 		return 0;
-	if (!n) {
-		first = 0;
-		n = pages;
-	}
-	for (uint32_t p = first; p < first + n; p++) {
-		int rc = page_sync(ch, p);
-
-		if (rc < 0)
-			bad = rc;
-		else
-			changed += rc;
-		if (rc == VMQ_ENOMEM)
-			return rc;
-	}
-	if (n == pages) {
+	rc = sync_range(ch, 0, pages);
+	if (rc != VMQ_ENOMEM) {
 		ch->seq[0] = now[0];
 		ch->seq[1] = now[1];
 	}
-	return bad ? bad : changed;
+	return rc;
 }

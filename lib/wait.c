@@ -7,7 +7,7 @@
 #include "internal.h"
 
 #define HEAL_NS 1000000000ull /* a lost kick costs this much at the most */
-#define LOOK_NS 1000000ull    /* how often a busy thread looks for news */
+#define LOOK_NS 10000000ull   /* how often a busy thread looks for news */
 #define LOOK_CALLS 64         /* ... and how often it looks at the clock */
 
 uint64_t vmq__now(const struct vmq *q)
@@ -23,6 +23,14 @@ uint64_t vmq__now(const struct vmq *q)
 uint64_t vmq__deadline(const struct vmq *q, int64_t timeout_ns)
 {
 	return timeout_ns < 0 ? UINT64_MAX : vmq__now(q) + (uint64_t)timeout_ns;
+}
+
+/* What is left until a deadline, as a timeout. */
+int64_t vmq__left(const struct vmq *q, uint64_t deadline)
+{
+	uint64_t now = vmq__now(q);
+
+	return now < deadline ? (int64_t)(deadline - now) : VMQ_NOWAIT;
 }
 
 int vmq__timeout(int64_t timeout_ns)

@@ -169,7 +169,7 @@ struct vmq_rx {
 	bool live;               /* has read in an earlier session */
 	bool space_kicked;       /* the peer's wish for space was answered */
 	uint32_t space_word;     /* which wish that was */
-	uint32_t poison;
+	uint32_t poison, beats;
 	uint64_t received, received_bytes, stale;
 };
 
@@ -230,7 +230,8 @@ struct vmq_page_table {
 	vmq_le32 *mine;           /* own page words, never read back */
 	const vmq_le32 *theirs;
 	struct vmq_layout_ctl *ctl;
-	uint32_t seq;
+	const struct vmq_layout_ctl *peer_ctl;
+	uint32_t seq, peer_seq;   /* own; the peer's when it was last looked at */
 	uint32_t hint;            /* where the next search starts */
 };
 
@@ -262,9 +263,8 @@ unsigned vmq_pages_take(struct vmq_page_table *t, const struct vmq_layout_page *
 int vmq_pages_free(struct vmq_page_table *t, const struct vmq_pages *run, bool *returned);
 
 /* Take note of what the peer returned. Returns the number of pages that came
- * back, or a negative number if the peer's words make no sense (never fatal: it
- * can only lose its own claim). */
-int vmq_pages_collect(struct vmq_page_table *t);
+ * back. Words of the peer that make no sense are ignored. */
+uint32_t vmq_pages_collect(struct vmq_page_table *t);
 
 /* The peer is dead: lent and shared pages are this end's again, moved ones are
  * lost. Returns how many came back. */
@@ -328,8 +328,10 @@ bool vmq_chan_peer_gone(const struct vmq_chan *ch);
 void vmq_chan_set_poison(struct vmq_chan *ch, enum vmq_poison reason);
 enum vmq_poison vmq_chan_poison(const struct vmq_chan *ch);
 
-/* Refresh the counters and the heartbeat that tools watch. */
-void vmq_chan_beat(struct vmq_chan *ch, uint64_t kicks);
+/* Refresh the counters that tools watch (`kicks`: doorbells rung so far) and, by
+ * the receiving half, the heartbeat. */
+void vmq_tx_beat(struct vmq_tx *tx, uint64_t kicks);
+void vmq_rx_beat(struct vmq_rx *rx);
 
 /* ---- for the VMM ---------------------------------------------------------- */
 

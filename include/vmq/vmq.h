@@ -220,8 +220,9 @@ VMQ_API int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t 
 /*
  * Build a message in place: *data points to len bytes (within the inline limit)
  * in the peer's queue, to be filled, then vmq_commit(). Nothing else may be sent
- * from this endpoint in between; a second vmq_reserve() drops the first.
- * Errors as vmq_send(). (S)
+ * to that peer in between; a second vmq_reserve() drops the first. With
+ * VMQ_OPEN_THREADSAFE, other threads that send to the peer meanwhile find it full,
+ * and their vmq_reserve() gives VMQ_EBUSY. Errors as vmq_send(). (S)
  */
 VMQ_API int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data,
 	int64_t timeout_ns);
@@ -265,7 +266,7 @@ VMQ_API int vmq_page_alloc(struct vmq *q, uint32_t peer, size_t len, struct vmq_
  * message.
  *	VMQ_PAGE_MOVE   the receiver owns them now. The handle is stale, and the
  *	                addresses read as zero pages where the transport can do that
- *	                (VMQ_CAP_UNMAP).
+ *	                (VMQ_CAP_UNMAP), until the peer gives the pages back.
  *	VMQ_PAGE_LEND   the receiver may read them until it frees them; this end
  *	                still holds them and frees them too, before or after.
  *	VMQ_PAGE_SHARE  as LEND, and both may write.
@@ -319,7 +320,8 @@ VMQ_API int vmq_recv_batch(struct vmq *q, struct vmq_msg *msgs, unsigned n, int6
 /* Look at the next message without copying or taking it: msg->data and msg->len
  * are valid until vmq_release(). The peer can still change the bytes in the
  * queue: copy what must not change between a check and its use. Peeking again
- * shows the same message. Returns 0 or an error as vmq_recv(). (R) */
+ * shows the same message. For one receiver: another's vmq_recv() would take it.
+ * Returns 0 or an error as vmq_recv(). (R) */
 VMQ_API int vmq_peek(struct vmq *q, struct vmq_msg *msg, int64_t timeout_ns);
 
 /* Take the message that vmq_peek() showed. VMQ_EINVAL: there is none. (R) */

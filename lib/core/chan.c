@@ -91,6 +91,7 @@ int vmq_chan_attach(struct vmq_chan *ch, void *region, const struct vmq_geometry
 		ch->pages.mine = page_words(mine);
 		ch->pages.theirs = page_words(ctl_at(region, geo, !config->side));
 		ch->pages.ctl = mine;
+		ch->pages.peer_ctl = ctl_at(region, geo, !config->side);
 		ch->pages.pages = geo->pool_pages[0] + geo->pool_pages[1];
 		ch->pages.home = config->side ? geo->pool_pages[0] : 0;
 		ch->pages.home_end = config->side ? ch->pages.pages : geo->pool_pages[0];
@@ -200,6 +201,9 @@ int vmq_chan_progress(struct vmq_chan *ch)
 		return 0;
 	/* Acquire: pairs with the releases of state in this file. */
 	state = vmq__load_acquire(&ch->rx.theirs->state);
+	/* Who has closed after it saw us may have sent something before. */
+	if (state == VMQ_STATE_CLOSED && ch->state == VMQ_STATE_ACK)
+		state = VMQ_STATE_ESTABLISHED;
 	if (state != VMQ_STATE_SYNC && state != VMQ_STATE_ACK && state != VMQ_STATE_ESTABLISHED)
 		return 0;
 	/* Acquire, twice: state may still be of the peer's last session. */
@@ -254,14 +258,16 @@ static void count(vmq_le64 *word, uint64_t n)
 	*(volatile vmq_le64 *)word = vmq__le64(n);
 }
 
-void vmq_chan_beat(struct vmq_chan *ch, uint64_t kicks)
+void vmq_tx_beat(struct vmq_tx *tx, uint64_t kicks)
 {
-	struct vmq_layout_ctl *mine = ch->rx.mine;
+	count(&tx->mine->sent, tx->sent);
+	count(&tx->mine->sent_bytes, tx->sent_bytes);
+	count(&tx->mine->kicks, kicks);
+}
 
-	vmq__store(&mine->heartbeat, vmq__load(&mine->heartbeat) + 1);
-	count(&mine->sent, ch->tx.sent);
-	count(&mine->sent_bytes, ch->tx.sent_bytes);
-	count(&mine->received, ch->rx.received);
-	count(&mine->received_bytes, ch->rx.received_bytes);
-	count(&mine->kicks, kicks);
+void vmq_rx_beat(struct vmq_rx *rx)
+{
+	vmq__store(&rx->mine->heartbeat, ++rx->beats);
+	count(&rx->mine->received, rx->received);
+	count(&rx->mine->received_bytes, rx->received_bytes);
 }

@@ -22,6 +22,8 @@ enum {
 void vmq__pages_init(struct vmq_page_table *t, uint32_t gen)
 {
 	t->hint = t->home;
+	/* Whatever the peer said so far, look again. */
+	t->peer_seq = vmq__load(&t->peer_ctl->page_seq) - 1;
 	for (uint32_t p = 0; p < t->pages; p++) {
 		bool home = p >= t->home && p < t->home_end;
 
@@ -249,11 +251,18 @@ static void page_back(struct vmq_page_table *t, uint32_t p)
 	e->dropped = 0;
 }
 
-int vmq_pages_collect(struct vmq_page_table *t)
+uint32_t vmq_pages_collect(struct vmq_page_table *t)
 {
-	int back = 0;
+	uint32_t back = 0, seq;
 
-	for (uint32_t p = 0; t->entry && p < t->pages; p++) {
+	if (!t->entry)
+		return 0;
+	/* Acquire: pairs with the release in said(). */
+	seq = vmq__load_acquire(&t->peer_ctl->page_seq);
+	if (seq == t->peer_seq)
+		return 0;
+	t->peer_seq = seq;
+	for (uint32_t p = 0; p < t->pages; p++) {
 		const struct vmq_page_entry *e = &t->entry[p];
 
 		if (e->state != PG_OUT_MOVE && e->state != PG_OUT_LENT && e->state != PG_OUT_SHARED)
