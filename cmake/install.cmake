@@ -1,1 +1,54 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# What `cmake --install` gives. The installed tree may be moved: pkg-config and CMake
+# both find the rest from where their own files lie.
+install(TARGETS vmq-shared vmq-static vmq-core EXPORT vmq-targets
+	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+	ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+	INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+set_target_properties(vmq-shared PROPERTIES EXPORT_NAME vmq)
+install(DIRECTORY include/vmq DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+
+# ---- pkg-config ----------------------------------------------------------------
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+	set(VMQ_PC_PREFIX ${CMAKE_INSTALL_PREFIX})
+	set(VMQ_PC_LIBDIR ${CMAKE_INSTALL_LIBDIR})
+else()
+	file(RELATIVE_PATH up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+	string(REGEX REPLACE "/$" "" VMQ_PC_PREFIX "\${pcfiledir}/${up}")
+	set(VMQ_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+endif()
+if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+	set(VMQ_PC_INCLUDEDIR ${CMAKE_INSTALL_INCLUDEDIR})
+else()
+	set(VMQ_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+set(VMQ_PC_REQUIRES "")
+if(VMQ_TRANSPORT_SIM)
+	set(VMQ_PC_REQUIRES jansson)
+endif()
+foreach(module vmq vmq-core)
+	configure_file(pkgconfig/${module}.pc.in ${PROJECT_BINARY_DIR}/pkgconfig/${module}.pc @ONLY)
+	install(FILES ${PROJECT_BINARY_DIR}/pkgconfig/${module}.pc
+		DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
+
+# ---- find_package ----------------------------------------------------------------
+set(VMQ_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/vmq)
+install(EXPORT vmq-targets NAMESPACE vmq:: DESTINATION ${VMQ_CMAKE_DIR})
+configure_package_config_file(cmake/vmq-config.cmake.in ${PROJECT_BINARY_DIR}/vmq-config.cmake
+	INSTALL_DESTINATION ${VMQ_CMAKE_DIR} NO_SET_AND_CHECK_MACRO)
+# Before 1.0 each minor version may differ from the last.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/vmq-config-version.cmake
+	COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/vmq-config.cmake ${PROJECT_BINARY_DIR}/vmq-config-version.cmake
+	DESTINATION ${VMQ_CMAKE_DIR})
+
+# ---- the rest ----------------------------------------------------------------------
+if(TARGET vmq-tool)
+	file(RELATIVE_PATH from_bin ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+	set_target_properties(vmq-tool PROPERTIES INSTALL_RPATH "$ORIGIN/${from_bin}")
+	install(TARGETS vmq-tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.[ch]" PATTERN "*.json")

@@ -13,10 +13,8 @@
 #include "cpu.h"
 #include "internal.h"
 
-#define STREAM 32          /* messages without an answer that make a stream */
 #define STREAM_PAUSES 40   /* about a microsecond */
 #define LOOKS 8            /* between two looks at the clock */
-#define DROWSY_NS 2000     /* longer than a store stays in a store buffer */
 
 void vmq__rx_drowse(struct vmq *q)
 {
@@ -94,9 +92,7 @@ static void pause_between(struct vmq *q)
 {
 	unsigned n = 1;
 
-	if (atomic_exchange_explicit(&q->tx.sent, false, memory_order_relaxed))
-		q->rx.streak = 0;
-	if (q->rx.streak > STREAM)
+	if (q->rx.streak > VMQ__STREAM)
 		n = STREAM_PAUSES;
 	while (n--)
 		vmq__relax();
@@ -120,7 +116,7 @@ static bool drowse(struct vmq *q, uint64_t now)
 	bool found;
 
 	vmq__rx_drowse(q);
-	found = spin(q, now + (q->strict || q->env ? 0 : DROWSY_NS));
+	found = spin(q, now + (q->strict || q->env ? 0 : VMQ__DROWSY_NS));
 	if (found && !q->rx.sleepers)
 		vmq__rx_wake(q);
 	return found;
@@ -128,7 +124,7 @@ static bool drowse(struct vmq *q, uint64_t now)
 
 /* The wait is a natural exit of this VM. What it sent lazily is drained, also if
  * another thread is the one that sends. */
-static void wait_exit(struct vmq *q)
+void vmq__rx_exit(struct vmq *q)
 {
 	bool lazy = atomic_exchange_explicit(&q->tx.lazy, false, memory_order_relaxed);
 
@@ -143,7 +139,7 @@ static bool sleep_armed(struct vmq *q, uint64_t deadline)
 	bool found;
 
 	if (vmq__rx_arm(q)) {
-		wait_exit(q);
+		vmq__rx_exit(q);
 		q->rx.sleepers++;
 		vmq__rx_unlock(q);
 		vmq__sleep(q, VMQ_FD_DATA, deadline);

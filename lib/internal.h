@@ -13,6 +13,8 @@
 
 #define VMQ__LIVE 0x564d5121u
 #define VMQ__PEERS 4096u /* ids on a fabric */
+#define VMQ__STREAM 32   /* messages without an answer that make a stream */
+#define VMQ__DROWSY_NS 2000 /* longer than a store stays in a store buffer */
 #define VMQ__QUANTUM 64  /* messages from one peer before the next's turn */
 
 #define VMQ__LIKELY(x) __builtin_expect(!!(x), 1)
@@ -126,6 +128,7 @@ struct vmq {
 	_Alignas(128) atomic_uint version;
 	atomic_bool down;
 	atomic_bool pending;       /* handshakes are under way */
+	_Atomic uint64_t page_kicks; /* doorbells rung for returned pages */
 	atomic_bool space_armed;   /* vmq_fd() is to tell of room */
 	pthread_mutex_t lock;
 	struct vmq__peer **peers;  /* by id: the newest life that is up */
@@ -149,7 +152,20 @@ static inline bool vmq__live(const struct vmq *q)
 	return VMQ__LIKELY(q && q->magic == VMQ__LIVE);
 }
 
-/* peers.c: the control side */
+/* life.c */
+struct vmq__peer *vmq__life_new(struct vmq *q, uint32_t id, uint32_t epoch,
+	const struct vmq_geometry *geo);
+void vmq__life_undo(struct vmq__peer *p);
+void vmq__life_free(struct vmq *q, struct vmq__peer *p);
+void vmq__peer_put_locked(struct vmq *q, struct vmq__peer *p);
+
+/* The views are out of date. */
+static inline void vmq__changed(struct vmq *q)
+{
+	atomic_fetch_add_explicit(&q->version, 1, memory_order_release);
+}
+
+/* peers.c: the control side; story.c: what is told of it */
 extern const struct vmq_port_ops vmq__port_ops;
 int vmq__peers_init(struct vmq *q);
 void vmq__peers_exit(struct vmq *q);
@@ -205,6 +221,7 @@ void vmq__rx_drowse(struct vmq *q);
 bool vmq__rx_arm(struct vmq *q);
 void vmq__rx_wake(struct vmq *q);
 void vmq__rx_disarm(struct vmq *q);
+void vmq__rx_exit(struct vmq *q);
 int vmq__rx_wait(struct vmq *q, int64_t timeout_ns);
 void vmq__rx_lock(struct vmq *q);
 void vmq__rx_unlock(struct vmq *q);

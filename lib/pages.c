@@ -305,8 +305,10 @@ static int page_free(struct vmq *q, struct vmq__peer *p, struct vmq_page *page)
 		return rc;
 	if (returned) {
 		unmap(q, p, page);
-		if (vmq_rx_page_kick_due(&p->rx->rx))
+		if (vmq_rx_page_kick_due(&p->rx->rx)) {
+			atomic_fetch_add_explicit(&q->page_kicks, 1, memory_order_relaxed);
 			q->ops->kick(q->state, p->cookie, VMQ_KICK_SPACE, false);
+		}
 	}
 	page->addr = NULL;
 	return 0;

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * peers.c - the control side: who is there.
- *
- * It is changed under q->lock. The sender and the receiver each have a view of
- * their own, which they bring up to date when q->version says so; a life of a
- * peer is freed when neither view, nor a page that is still held, needs it.
- */
+/* peers.c - the control side: who comes, who goes, under q->lock. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "internal.h"
 #include "region.h"
@@ -16,101 +9,6 @@
 static struct vmq *port_q(struct vmq_port *port)
 {
 	return (struct vmq *)port;
-}
-
-static void changed(struct vmq *q)
-{
-	atomic_fetch_add_explicit(&q->version, 1, memory_order_release);
-}
-
-static void body_free(struct vmq *q, struct vmq__peer *p)
-{
-	if (p->cookie)
-		q->ops->detach(q->state, p->cookie);
-	else
-		vmq__self_unmap(p);
-	free(p->entries);
-	free(p->join);
-	p->join = NULL;
-	p->entries = NULL;
-}
-
-static void count_old(struct vmq *q, const struct vmq__peer *p)
-{
-	q->old_suppressed += p->tx->tx.suppressed;
-	q->old_stale += p->rx->rx.stale;
-}
-
-static void life_free(struct vmq *q, struct vmq__peer *p)
-{
-	struct vmq__peer **at = &q->lives;
-
-	while (*at && *at != p)
-		at = &(*at)->next;
-	if (*at)
-		*at = p->next;
-	count_old(q, p);
-	body_free(q, p);
-	pthread_mutex_destroy(&p->pages_lock);
-	free(p);
-}
-
-/* Drop a reference; q->lock is held. */
-static void put_locked(struct vmq *q, struct vmq__peer *p)
-{
-	if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
-		life_free(q, p);
-}
-
-void vmq__peer_put(struct vmq *q, struct vmq__peer *p)
-{
-	pthread_mutex_lock(&q->lock);
-	put_locked(q, p);
-	pthread_mutex_unlock(&q->lock);
-}
-
-static struct vmq__peer *get(struct vmq__peer *p)
-{
-	if (p)
-		atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-	return p;
-}
-
-/* ---- views ---------------------------------------------------------------- */
-
-void vmq__tx_view(struct vmq *q)
-{
-	pthread_mutex_lock(&q->lock);
-	q->tx.seen = atomic_load_explicit(&q->version, memory_order_relaxed);
-	for (uint32_t id = 0; id < q->id_limit; id++) {
-		struct vmq__peer *old = q->tx.table[id];
-
-		if (old == q->peers[id])
-			continue;
-		q->tx.table[id] = get(q->peers[id]);
-		if (old)
-			put_locked(q, old);
-	}
-	pthread_mutex_unlock(&q->lock);
-}
-
-void vmq__rx_view(struct vmq *q)
-{
-	uint32_t old_count = q->rx.count, n = 0;
-	struct vmq__peer **old = q->rx.list, **list = old == q->rx.lists[0] ? q->rx.lists[1] : q->rx.lists[0];
-
-	pthread_mutex_lock(&q->lock);
-	q->rx.seen = atomic_load_explicit(&q->version, memory_order_relaxed);
-	for (struct vmq__peer *p = q->lives; p && n < VMQ__PEERS; p = p->next)
-		if (p->up && !p->finished)
-			list[n++] = get(p);
-	q->rx.list = list;
-	q->rx.count = n;
-	if (q->rx.cur >= n)
-		q->rx.cur = 0;
-	while (old_count)
-		put_locked(q, old[--old_count]);
-	pthread_mutex_unlock(&q->lock);
 }
 
 /* ---- joining --------------------------------------------------------------- */
@@ -136,7 +34,7 @@ static void peer_gone(struct vmq *q, struct vmq__peer *p, int reason)
 	}
 	if (q->peers[p->id] == p || !p->up)
 		story->info.state = reason;
-	changed(q);
+	vmq__changed(q);
 }
 
 static void tell_story(struct vmq *q, const struct vmq__peer *p)
@@ -155,6 +53,16 @@ static void tell_story(struct vmq *q, const struct vmq__peer *p)
 		q->id_limit = p->id + 1;
 }
 
+/* Is an earlier life of the peer still being received from? Its LEAVE comes before
+ * the JOIN of this one. */
+static bool earlier_life(const struct vmq *q, const struct vmq__peer *p)
+{
+	for (const struct vmq__peer *e = q->lives; e; e = e->next)
+		if (e != p && e->id == p->id && e->up && !e->finished)
+			return true;
+	return false;
+}
+
 /* The newest life takes the peer's place. */
 static void peer_up(struct vmq *q, struct vmq__peer *p)
 {
@@ -162,7 +70,8 @@ static void peer_up(struct vmq *q, struct vmq__peer *p)
 
 	if (!p->vouched)
 		memcpy(p->name, p->rx->peer.name, sizeof(p->name));
-	memcpy(p->uuid, p->rx->peer.uuid, sizeof(p->uuid));
+	if (!p->vouched || !p->cookie)
+		memcpy(p->uuid, p->rx->peer.uuid, sizeof(p->uuid));
 	p->max_msg = p->rx->peer_max_msg;
 	if (old)
 		peer_gone(q, old, VMQ_EGONE);
@@ -171,9 +80,9 @@ static void peer_up(struct vmq *q, struct vmq__peer *p)
 	tell_story(q, p);
 	if (p->cookie) {
 		q->up++;
-		q->stories[p->id].joined = true;
+		q->stories[p->id].joined = !earlier_life(q, p);
 	}
-	changed(q);
+	vmq__changed(q);
 }
 
 /* Its channel is poisoned. q->lock is held. */
@@ -219,8 +128,10 @@ void vmq__peer_finish(struct vmq *q, struct vmq__peer *p)
 	story->untold = true;
 	if (q->peers[p->id] == p)
 		q->peers[p->id] = NULL;
-	changed(q);
-	put_locked(q, p);
+	else if (q->peers[p->id] && !earlier_life(q, q->peers[p->id]))
+		story->joined = true;
+	vmq__changed(q);
+	vmq__peer_put_locked(q, p);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -242,7 +153,7 @@ static void shake(struct vmq *q, struct vmq__peer *p)
 	}
 	if (n < 0) {
 		poisoned(q, p);
-		put_locked(q, p);
+		vmq__peer_put_locked(q, p);
 	}
 }
 
@@ -260,33 +171,6 @@ static void shake_all(struct vmq *q)
 	for (struct vmq__peer *p = q->lives; p; p = p->next)
 		pending |= !p->up;
 	atomic_store_explicit(&q->pending, pending, memory_order_relaxed);
-}
-
-static struct vmq__peer *life_new(struct vmq *q, uint32_t id, uint32_t epoch,
-	const struct vmq_geometry *geo)
-{
-	struct vmq__peer *p = aligned_alloc(_Alignof(struct vmq__peer), sizeof(*p));
-	uint32_t pages = geo->pool_pages[0] + geo->pool_pages[1];
-
-	if (!p)
-		return NULL;
-	memset(p, 0, sizeof(*p));
-	p->id = id;
-	p->epoch = epoch;
-	p->geo = *geo;
-	p->tx = p->rx = &p->chan[0];
-	/* Never touched unless a message comes in fragments. */
-	p->join = malloc(q->max_msg);
-	p->entries = pages ? calloc((size_t)pages * 2, sizeof(*p->entries)) : NULL;
-	if (!p->join || (pages && !p->entries)) {
-		free(p->join);
-		free(p->entries);
-		free(p);
-		return NULL;
-	}
-	atomic_init(&p->refs, 1);
-	pthread_mutex_init(&p->pages_lock, NULL);
-	return p;
 }
 
 static void config_of(const struct vmq *q, struct vmq__peer *p, unsigned side,
@@ -318,20 +202,20 @@ static int port_join(struct vmq_port *port, const struct vmq_transport_channel *
 		return rc;
 	if (c->peer >= VMQ__PEERS || (c->peer_name && !vmq__name_ok(c->peer_name)))
 		return VMQ_EINVAL;
-	p = life_new(q, c->peer, c->epoch, &geo);
+	p = vmq__life_new(q, c->peer, c->epoch, &geo);
 	if (!p)
 		return VMQ_ENOMEM;
 	p->cookie = c->chan;
 	p->vouched = c->peer_name != NULL;
 	if (c->peer_name)
 		strcpy(p->name, c->peer_name);
+	if (c->peer_uuid)
+		memcpy(p->uuid, c->peer_uuid, sizeof(p->uuid));
 	p->pool[0] = p->pool[1] = c->pool;
 	config_of(q, p, c->side, &config);
 	rc = vmq_chan_attach(&p->chan[0], c->region, &geo, &config);
 	if (rc) {
-		free(p->join);
-		free(p->entries);
-		free(p);
+		vmq__life_undo(p);
 		return rc;
 	}
 	p->next = q->lives;
@@ -364,7 +248,7 @@ static void port_leave(struct vmq_port *port, void *chan, int reason)
 	if (p->up)
 		peer_gone(q, p, reason);
 	else
-		put_locked(q, p);
+		vmq__peer_put_locked(q, p);
 }
 
 static void port_down(struct vmq_port *port)
@@ -378,7 +262,7 @@ static void port_down(struct vmq_port *port)
 		if (p->cookie)
 			port_leave(port, p->cookie, VMQ_EGONE);
 	}
-	changed(q);
+	vmq__changed(q);
 }
 
 static int port_fail(struct vmq_port *port, int code, const char *format, ...)
@@ -411,14 +295,12 @@ int vmq__self_join(struct vmq *q, uint32_t lane_size, uint32_t pool_pages)
 		(uint32_t[]){ pool_pages, 0 }, &geo);
 	if (rc)
 		return rc;
-	p = life_new(q, q->id, 1, &geo);
+	p = vmq__life_new(q, q->id, 1, &geo);
 	if (!p)
 		return VMQ_ENOMEM;
 	rc = vmq__self_map(q, p);
 	if (rc) {
-		free(p->join);
-		free(p->entries);
-		free(p);
+		vmq__life_undo(p);
 		return rc;
 	}
 	for (unsigned side = 0; side < 2; side++) {
@@ -452,7 +334,7 @@ void vmq__peers_exit(struct vmq *q)
 	while (q->lives) {
 		if (q->lives->up || q->lives->cookie)
 			vmq_chan_close(q->lives->tx);
-		life_free(q, q->lives);
+		vmq__life_free(q, q->lives);
 	}
 	free(q->stories);
 	free(q->peers);
@@ -469,153 +351,3 @@ void vmq__news(struct vmq *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
-/* ---- asking ---------------------------------------------------------------- */
-
-/* The peer of that name that is there, is coming up, or was poisoned. */
-static struct vmq__peer *by_name(struct vmq *q, const char *name)
-{
-	for (struct vmq__peer *p = q->lives; p; p = p->next)
-		if (!strcmp(p->name, name) && !atomic_load(&p->gone))
-			return p;
-	return NULL;
-}
-
-static bool was_poisoned(const struct vmq *q, const char *name)
-{
-	for (uint32_t id = 0; id < q->id_limit; id++)
-		if (q->stories[id].info.state == VMQ_EPEER && !strcmp(q->stories[id].info.name, name))
-			return true;
-	return false;
-}
-
-/* 0: there; VMQ_EAGAIN: not yet; else why it will not be. */
-static int find(struct vmq *q, const char *name, uint32_t *id)
-{
-	struct vmq__peer *p;
-	int rc;
-
-	vmq__news(q);
-	pthread_mutex_lock(&q->lock);
-	p = by_name(q, name);
-	if (p && p->up) {
-		*id = p->id;
-		rc = 0;
-	} else if (!p && was_poisoned(q, name)) {
-		rc = VMQ_EPEER;
-	} else if (atomic_load(&q->down)) {
-		rc = VMQ_ECONN;
-	} else {
-		rc = q->ops->lookup(q->state, name);
-		rc = rc ? rc : VMQ_EAGAIN;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
-int vmq_peer(struct vmq *q, const char *name, int64_t timeout_ns, uint32_t *peer)
-{
-	uint64_t deadline;
-	int rc;
-
-	if (!vmq__live(q))
-		return VMQ_EBADF;
-	if (!vmq__name_ok(name) || !peer)
-		return VMQ_EINVAL;
-	deadline = vmq__deadline(q, timeout_ns);
-	while ((rc = find(q, name, peer)) == VMQ_EAGAIN) {
-		if (timeout_ns == VMQ_NOWAIT || vmq__now(q) >= deadline)
-			return vmq__timeout(timeout_ns);
-		vmq__sleep(q, VMQ_FD_DATA, deadline);
-	}
-	return rc;
-}
-
-/* Say the end of one peer, once: its id and VMQ_EGONE, VMQ_EPEER or VMQ_EACCES. */
-int vmq__peer_tell(struct vmq *q, uint32_t *id)
-{
-	int reason = VMQ_EAGAIN;
-
-	pthread_mutex_lock(&q->lock);
-	for (uint32_t i = 0; i < q->id_limit; i++) {
-		if (!q->stories[i].untold)
-			continue;
-		q->stories[i].untold = false;
-		atomic_fetch_sub(&q->untold, 1);
-		reason = q->stories[i].reason;
-		*id = i;
-		break;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return reason;
-}
-
-/* What sending to a peer that is not on the view amounts to. */
-int vmq__peer_state(struct vmq *q, uint32_t id)
-{
-	int rc = VMQ_ENOENT;
-
-	pthread_mutex_lock(&q->lock);
-	if (id < VMQ__PEERS && q->stories[id].info.size)
-		rc = q->stories[id].info.state ? q->stories[id].info.state : VMQ_EAGAIN;
-	pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
-int vmq_peer_info(struct vmq *q, uint32_t peer, struct vmq_peer_info *info)
-{
-	int rc = VMQ_ENOENT;
-
-	if (!vmq__live(q))
-		return VMQ_EBADF;
-	if (!info || info->size != sizeof(*info))
-		return VMQ_EINVAL;
-	pthread_mutex_lock(&q->lock);
-	if (peer < VMQ__PEERS && q->stories[peer].info.size) {
-		*info = q->stories[peer].info;
-		rc = 0;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
-static bool story_next(struct vmq__story *story, struct vmq_event *event)
-{
-	if (story->poisoned) {
-		event->type = VMQ_EVENT_POISON;
-		event->reason = story->info.poison;
-		story->poisoned = false;
-	} else if (story->left) {
-		event->type = VMQ_EVENT_LEAVE;
-		event->reason = story->reason;
-		story->left = false;
-	} else if (story->joined) {
-		event->type = VMQ_EVENT_JOIN;
-		story->joined = false;
-	} else {
-		return false;
-	}
-	event->peer = story->info.id;
-	memcpy(event->name, story->info.name, sizeof(event->name));
-	return true;
-}
-
-/* Take (or, with take false, only look for) the next piece of news. */
-bool vmq__event_take(struct vmq *q, struct vmq_event *event, bool take)
-{
-	bool found = false;
-
-	pthread_mutex_lock(&q->lock);
-	for (uint32_t id = 0; id < q->id_limit && !found; id++) {
-		struct vmq__story copy = q->stories[id];
-
-		found = story_next(take ? &q->stories[id] : &copy, event);
-	}
-	if (!found && atomic_load(&q->down) && !q->down_told) {
-		q->down_told = take;
-		event->type = VMQ_EVENT_DOWN;
-		event->reason = VMQ_ECONN;
-		found = true;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return found;
-}

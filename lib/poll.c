@@ -20,8 +20,10 @@ static uint32_t ready(struct vmq_pollfd *fd)
 
 	if (!vmq__live(q))
 		return VMQ_POLL_ERR;
+	vmq__rx_lock(q);
 	if (vmq__rx_ready(q))
 		is |= fd->events & VMQ_POLL_IN;
+	vmq__rx_unlock(q);
 	if (fd->events & VMQ_POLL_OUT && vmq__tx_ready(q))
 		is |= VMQ_POLL_OUT;
 	if (fd->events & VMQ_POLL_EVENT && vmq__event_take(q, &event, false))
@@ -57,11 +59,13 @@ struct round {
 /* Arm an endpoint's lanes. False: there is something to do. */
 static bool arm(struct vmq_pollfd *fd)
 {
-	bool clear = vmq__rx_arm(fd->q);
+	bool clear;
 
-	fd->q->rx.natural++;
-	fd->q->ops->exit(fd->q->state, VMQ_EXIT_WAIT,
-		atomic_exchange_explicit(&fd->q->tx.lazy, false, memory_order_relaxed));
+	vmq__rx_lock(fd->q);
+	clear = vmq__rx_arm(fd->q) || !(fd->events & VMQ_POLL_IN);
+	vmq__rx_exit(fd->q);
+	fd->q->rx.sleepers++;
+	vmq__rx_unlock(fd->q);
 	if (fd->events & VMQ_POLL_OUT)
 		clear &= vmq__tx_arm(fd->q);
 	return clear;
@@ -69,9 +73,30 @@ static bool arm(struct vmq_pollfd *fd)
 
 static void wake(struct vmq_pollfd *fd)
 {
-	vmq__rx_wake(fd->q);
+	vmq__rx_lock(fd->q);
+	/* While another receiver sleeps, the peers are to go on ringing. */
+	if (!--fd->q->rx.sleepers)
+		vmq__rx_wake(fd->q);
+	vmq__rx_unlock(fd->q);
 	if (fd->events & VMQ_POLL_OUT)
 		vmq__tx_wake(fd->q);
+}
+
+/* Drowsy: look on for longer than a store can stay unseen. */
+static int look_drowsy(struct vmq_pollfd *fds, unsigned n)
+{
+	uint64_t until = vmq__now(fds[0].q) + (fds[0].q->env ? 0 : VMQ__DROWSY_NS);
+	int count;
+
+	for (unsigned i = 0; i < n; i++) {
+		vmq__rx_lock(fds[i].q);
+		vmq__rx_drowse(fds[i].q);
+		vmq__rx_unlock(fds[i].q);
+	}
+	do {
+		count = look(fds, n);
+	} while (!count && vmq__now(fds[0].q) < until);
+	return count;
 }
 
 /* Become the one who drains each doorbell; where another thread is, look at it
@@ -122,10 +147,8 @@ static void sleep_all(struct vmq_pollfd *fds, unsigned n, uint64_t deadline)
 
 	for (unsigned i = 0; i < n; i++) {
 		until = vmq__sleep_limit(fds[i].q, until);
-		vmq__rx_drowse(fds[i].q);
-	}
-	for (unsigned i = 0; i < n; i++)
 		clear &= arm(&fds[i]);
+	}
 	until = lead(&r, fds, n, until);
 	if (clear && env)
 		env->wait(env->ctx, n == 1 ? fds[0].q : NULL, until);
@@ -150,6 +173,8 @@ static int poll_wait(struct vmq_pollfd *fds, unsigned n, int64_t timeout_ns)
 			vmq__relax();
 			count = look(fds, n);
 		} while (!count && vmq__now(first) < spun);
+		if (!count)
+			count = look_drowsy(fds, n);
 		if (count)
 			return count;
 		sleep_all(fds, n, deadline);

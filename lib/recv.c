@@ -116,12 +116,25 @@ static void poisoned(struct vmq *q, struct vmq__peer *p)
 	vmq__peer_finish(q, p);
 }
 
+/* In a conversation the next message's second cache line is asked for along with its
+ * first; in a stream that would pull lines away from the sender while it writes. */
+static void lane_ahead(struct vmq *q, const struct vmq__peer *p)
+{
+	if (atomic_load_explicit(&q->tx.sent, memory_order_relaxed)) {
+		atomic_store_explicit(&q->tx.sent, false, memory_order_relaxed);
+		q->rx.streak = 0;
+	}
+	if (q->rx.streak <= VMQ__STREAM)
+		vmq_rx_prefetch(&p->rx->rx);
+}
+
 /* The lane is empty; is its peer gone for good? */
 static void lane_empty(struct vmq *q, struct vmq__peer *p)
 {
 	struct vmq_record rec;
 	int gone;
 
+	lane_ahead(q, p);
 	if (VMQ__UNLIKELY(vmq_rx_release(&p->rx->rx)))
 		kick_space(q, p);
 	gone = atomic_load_explicit(&p->gone, memory_order_acquire);

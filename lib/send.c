@@ -68,7 +68,7 @@ void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
 		atomic_store_explicit(&q->tx.lazy, true, memory_order_relaxed);
 	if (VMQ__LIKELY(!vmq_tx_kick_due(&p->tx->tx, (enum vmq_when)flags)))
 		return;
-	q->tx.immediate += now;
+	q->tx.immediate += now && p->cookie; /* to oneself there is no exit */
 	q->tx.kicks++;
 	q->ops->kick(q->state, p->cookie, VMQ_KICK_DATA, now);
 }
@@ -136,8 +136,7 @@ static void tx_wait(struct vmq *q, struct vmq__peer *p, uint32_t need, uint64_t 
 {
 	if (tx_spin(q, p, need))
 		return;
-	/* A full lane is no place for laziness: it empties only if seen. */
-	vmq__tx_ring(q, p, VMQ_SEND_AUTO);
+	/* The sleep is a natural exit: what was sent lazily is drained by it. */
 	if (vmq_tx_space_arm(&p->tx->tx, need))
 		vmq__tx_sleep(q, deadline);
 	vmq_tx_space_wake(&p->tx->tx);
@@ -176,6 +175,7 @@ bool vmq__tx_ready(struct vmq *q)
 {
 	bool all = true, some = false;
 
+	tx_lock(q);
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = starved(q, id);
 
@@ -187,6 +187,7 @@ bool vmq__tx_ready(struct vmq *q)
 		p->starved = false;
 		some = true;
 	}
+	tx_unlock(q);
 	return all || some;
 }
 
@@ -195,20 +196,24 @@ bool vmq__tx_arm(struct vmq *q)
 {
 	bool clear = true;
 
+	tx_lock(q);
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = starved(q, id);
 
 		if (p && !vmq_tx_space_arm(&p->tx->tx, p->tx->tx.inline_max))
 			clear = false;
 	}
+	tx_unlock(q);
 	return clear;
 }
 
 void vmq__tx_wake(struct vmq *q)
 {
+	tx_lock(q);
 	for (uint32_t id = 0; id < q->id_limit; id++)
 		if (starved(q, id))
 			vmq_tx_space_wake(&q->tx.table[id]->tx->tx);
+	tx_unlock(q);
 }
 
 int vmq_flush(struct vmq *q)

@@ -60,7 +60,7 @@ static bool allowed(const struct vmq_vmm *vmm, const char *a, const char *b)
 static bool connected(const struct vmq_vm *a, const struct vmq_vm *b)
 {
 	for (struct vmq_vmm_link *l = a->links; l; l = l->next)
-		if (vmm__other(l)->vm == b && !l->channel->revoked)
+		if (vmm__peer(l) == b && !l->channel->revoked)
 			return true;
 	return false;
 }
@@ -74,7 +74,7 @@ static void enforce_pair(struct vmq_vm *a, struct vmq_vm *b)
 	if (may && !connected(a, b))
 		vmm__connect(a, b);
 	for (struct vmq_vmm_link *l = a->links; l && !may; l = l->next)
-		if (vmm__other(l)->vm == b && !l->channel->revoked)
+		if (vmm__peer(l) == b && !l->channel->revoked)
 			vmm__revoke(l->channel);
 }
 
@@ -198,7 +198,7 @@ static void vm_unlink(struct vmq_vm *vm)
 	struct vmq_vm **at = &vmm->vms;
 
 	while (vm->links)
-		vmm__end(vm->links, VMQ_EGONE);
+		vmm__detach(vm->links);
 	while (*at && *at != vm)
 		at = &(*at)->next;
 	if (*at)
@@ -271,8 +271,8 @@ int vmq_vmm_halt(struct vmq_vm *vm)
 		return VMQ_EBADF;
 	pthread_mutex_lock(&vm->vmm->lock);
 	vm->halted = true;
-	while (vm->links)
-		vmm__end(vm->links, VMQ_EGONE);
+	for (struct vmq_vmm_link *l = vm->links; l; l = l->next)
+		vmm__end(l);
 	pthread_mutex_unlock(&vm->vmm->lock);
 	return 0;
 }
@@ -315,7 +315,7 @@ int vmq_vmm_lookup(struct vmq_vm *vm, const char *name)
 	vmm = vm->vmm;
 	pthread_mutex_lock(&vmm->lock);
 	id = id_known(vmm, name);
-	rc = id && vmm->names[id].vm ? 0 : VMQ_EAGAIN;
+	rc = id && vmm->names[id].vm && !vmm->names[id].vm->halted ? 0 : VMQ_EAGAIN;
 	if (strcmp(name, vm->ident.name) && !allowed(vmm, vm->ident.name, name))
 		rc = VMQ_EACCES;
 	pthread_mutex_unlock(&vmm->lock);
@@ -326,7 +326,7 @@ int vmq_vmm_lookup(struct vmq_vm *vm, const char *name)
 
 static unsigned link_kick(struct vmq_vmm_link *link, unsigned what)
 {
-	struct vmq_vm *peer = vmm__other(link)->vm;
+	struct vmq_vm *peer = vmm__peer(link);
 
 	if (!what || !peer)
 		return 0;
@@ -354,7 +354,7 @@ int vmq_vmm_exit(struct vmq_vm *vm, enum vmq_exit_reason reason)
 		return VMQ_EINVAL;
 	pthread_mutex_lock(&vm->vmm->lock);
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next)
-		kicks += link_drain(l, 0);
+		kicks += l->ended ? 0 : link_drain(l, 0);
 	vm->stats.exits_natural[reason]++;
 	vm->stats.drains += kicks != 0;
 	pthread_mutex_unlock(&vm->vmm->lock);
@@ -370,9 +370,11 @@ int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer)
 		return VMQ_EBADF;
 	pthread_mutex_lock(&vm->vmm->lock);
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next) {
-		const struct vmq_vm *other = vmm__other(l)->vm;
+		const struct vmq_vm *other = vmm__peer(l);
 		bool this = other && other->ident.id == peer;
 
+		if (l->ended)
+			continue;
 		found |= this;
 		kicks += link_drain(l, this ? VMQ_KICK_DATA : 0);
 	}
@@ -383,17 +385,19 @@ int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer)
 
 int vmq_vmm_bypass(struct vmq_vmm_link *link, unsigned what)
 {
-	struct vmq_vm *vm = link ? link->vm : NULL;
+	struct vmq_vmm *vmm;
 	struct vmq_vm *peer;
 
-	if (!vm)
+	if (!link)
 		return VMQ_EBADF;
-	pthread_mutex_lock(&vm->vmm->lock);
-	peer = vmm__other(link)->vm;
-	if (peer)
+	vmm = link->channel->vmm;
+	pthread_mutex_lock(&vmm->lock);
+	peer = vmm__peer(link);
+	if (peer && !link->ended) {
 		peer->config.kick(peer->config.ctx, what);
-	vm->stats.bypass++;
-	pthread_mutex_unlock(&vm->vmm->lock);
+		link->vm->stats.bypass++;
+	}
+	pthread_mutex_unlock(&vmm->lock);
 	return 0;
 }
 
@@ -417,7 +421,7 @@ int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats)
 	stats->size = sizeof(*stats);
 	stats->peers = 0;
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next)
-		stats->peers += vmm__other(l)->vm != NULL;
+		stats->peers += !l->ended && vmm__peer(l);
 	pthread_mutex_unlock(&vm->vmm->lock);
 	return 0;
 }

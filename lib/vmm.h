@@ -21,7 +21,8 @@ struct vmm_page {
 
 struct vmq_vmm_link {
 	struct vmm_channel *channel;
-	struct vmq_vm *vm;       /* NULL once this end has ended */
+	struct vmq_vm *vm;       /* NULL once it was detached */
+	bool ended;              /* the peer was told */
 	struct vmq__window *window;
 	size_t window_off;
 	struct vmq_vmm_link *next; /* of the same VM */
@@ -29,6 +30,7 @@ struct vmq_vmm_link {
 };
 
 struct vmm_channel {
+	struct vmq_vmm *vmm;
 	struct vmq_geometry geo;
 	uint8_t *meta;           /* header and control areas */
 	int fd;
@@ -72,15 +74,19 @@ struct vmq_vmm {
 
 /* vmm_link.c: channels, under the lock */
 int vmm__connect(struct vmq_vm *a, struct vmq_vm *b);
-void vmm__end(struct vmq_vmm_link *link, int reason);
+void vmm__end(struct vmq_vmm_link *link);
+void vmm__detach(struct vmq_vmm_link *link);
 void vmm__revoke(struct vmm_channel *ch);
 
 /* vmm_page.c, under the lock */
 int vmm__pages(struct vmm_channel *ch, uint32_t first, uint32_t count);
 
-static inline struct vmq_vmm_link *vmm__other(struct vmq_vmm_link *link)
+/* The VM at the other end, if it is there. */
+static inline struct vmq_vm *vmm__peer(const struct vmq_vmm_link *link)
 {
-	return &link->channel->link[!link->side];
+	const struct vmq_vmm_link *other = &link->channel->link[!link->side];
+
+	return other->ended ? NULL : other->vm;
 }
 
 #endif

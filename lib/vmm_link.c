@@ -35,6 +35,7 @@ static int channel_new(const struct vmq_vm *vm[2], struct vmm_channel **out)
 	ch = calloc(1, sizeof(*ch) + pages * sizeof(ch->page[0]));
 	if (!ch)
 		return VMQ_ENOMEM;
+	ch->vmm = vm[0]->vmm;
 	ch->geo = geo;
 	for (uint32_t p = 0; p < pages; p++)
 		ch->page[p].owner = p >= geo.pool_pages[0];
@@ -99,7 +100,7 @@ static int link_open(struct vmm_channel *ch, unsigned side, struct vmq_vm *vm)
 
 static int link_attach(struct vmq_vmm_link *link)
 {
-	const struct vmq_vm *vm = link->vm, *peer = vmm__other(link)->vm;
+	const struct vmq_vm *vm = link->vm, *peer = vmm__peer(link);
 	struct vmq_vmm_channel c = {
 		.size = sizeof(c),
 		.link = link,
@@ -117,8 +118,23 @@ static int link_attach(struct vmq_vmm_link *link)
 	return vm->config.attach(vm->config.ctx, &c);
 }
 
-/* This end is over; without the callback to its own VM. */
-static void link_close(struct vmq_vmm_link *link)
+/* This end is over: the other is told. Its own VM still has the link. */
+void vmm__end(struct vmq_vmm_link *link)
+{
+	struct vmq_vm *peer = vmm__peer(link);
+
+	if (link->ended)
+		return;
+	link->ended = true;
+	vmq_layout_set_gone(link->channel->meta, link->side, 1);
+	if (!peer || link->channel->revoked)
+		return;
+	peer->config.leave(peer->config.ctx, &link->channel->link[!link->side], VMQ_EGONE);
+	peer->config.kick(peer->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+}
+
+/* Take the link away from its VM; the last of the two frees the channel. */
+static void link_drop(struct vmq_vmm_link *link)
 {
 	struct vmq_vmm_link **at = &link->vm->links;
 
@@ -128,24 +144,17 @@ static void link_close(struct vmq_vmm_link *link)
 	vmq__window_close(link->window);
 	link->window = NULL;
 	link->vm = NULL;
-	vmq_layout_set_gone(link->channel->meta, link->side, 1);
+	link->ended = true;
 }
 
-/* End one side of a channel; the other is told why. */
-void vmm__end(struct vmq_vmm_link *link, int reason)
+void vmm__detach(struct vmq_vmm_link *link)
 {
 	struct vmm_channel *ch = link->channel;
-	struct vmq_vm *peer = vmm__other(link)->vm;
 
-	link_close(link);
-	if (!peer) {
+	vmm__end(link);
+	link_drop(link);
+	if (!ch->link[!link->side].vm)
 		channel_free(ch);
-		return;
-	}
-	if (ch->revoked)
-		return; /* told already */
-	peer->config.leave(peer->config.ctx, vmm__other(link), reason);
-	peer->config.kick(peer->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
 }
 
 /* The pair may not talk any more: both are told, and detach. */
@@ -156,27 +165,27 @@ void vmm__revoke(struct vmm_channel *ch)
 		struct vmq_vm *vm = ch->link[side].vm;
 
 		vmq_layout_set_gone(ch->meta, side, 1);
-		if (!vm)
+		if (!vm || ch->link[side].ended)
 			continue;
 		vm->config.leave(vm->config.ctx, &ch->link[side], VMQ_EACCES);
 		vm->config.kick(vm->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
 	}
 }
 
-/* Undo a connection that one of the two refused. */
-static void disconnect(struct vmm_channel *ch, bool told_first)
+/* Undo a connection; side 1 was told of it or not. */
+static void disconnect(struct vmm_channel *ch, bool told)
 {
-	struct vmq_vm *first = ch->link[1].vm;
+	bool both = ch->link[0].vm && ch->link[1].vm;
 
-	for (unsigned side = 0; side < 2; side++)
-		if (ch->link[side].vm && !(side && told_first))
-			link_close(&ch->link[side]);
-	if (!told_first) {
-		channel_free(ch);
+	if (told && both) {
+		/* Its VM detaches when it has heard. */
+		vmm__detach(&ch->link[0]);
 		return;
 	}
-	first->config.leave(first->config.ctx, &ch->link[1], VMQ_EGONE);
-	first->config.kick(first->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+	for (unsigned side = 0; side < 2; side++)
+		if (ch->link[side].vm)
+			link_drop(&ch->link[side]);
+	channel_free(ch);
 }
 
 /* Make a channel between two VMs and show it to both: first to b, which was there
@@ -192,14 +201,14 @@ int vmm__connect(struct vmq_vm *a, struct vmq_vm *b)
 	a->vmm->epoch++;
 	for (unsigned side = 0; side < 2 && !rc; side++)
 		rc = link_open(ch, side, vm[side]);
-	if (!rc && link_attach(&ch->link[1])) {
-		/* An old VM that cannot have it does not keep the new one out. */
-		disconnect(ch, false);
-		return 0;
-	}
 	if (rc) {
 		disconnect(ch, false);
 		return rc;
+	}
+	if (link_attach(&ch->link[1])) {
+		/* An old VM that cannot have it does not keep the new one out. */
+		disconnect(ch, false);
+		return 0;
 	}
 	rc = link_attach(&ch->link[0]);
 	if (rc)
@@ -211,11 +220,11 @@ int vmq_vmm_detach(struct vmq_vmm_link *link)
 {
 	struct vmq_vmm *vmm;
 
-	if (!link || !link->vm)
+	if (!link)
 		return VMQ_EBADF;
-	vmm = link->vm->vmm;
+	vmm = link->channel->vmm;
 	pthread_mutex_lock(&vmm->lock);
-	vmm__end(link, VMQ_EGONE);
+	vmm__detach(link);
 	pthread_mutex_unlock(&vmm->lock);
 	return 0;
 }
@@ -223,22 +232,17 @@ int vmq_vmm_detach(struct vmq_vmm_link *link)
 int vmq_vmm_pages(struct vmq_vmm_link *link, uint32_t first, uint32_t count)
 {
 	struct vmm_channel *ch;
-	struct vmq_vmm *vmm;
 	uint32_t pages;
 	int rc;
 
-	if (!link || !link->vm)
+	if (!link)
 		return VMQ_EBADF;
-	vmm = link->vm->vmm;
-	pthread_mutex_lock(&vmm->lock);
 	ch = link->channel;
 	pages = ch->geo.pool_pages[0] + ch->geo.pool_pages[1];
 	if (first > pages || count > pages - first)
-		rc = VMQ_EINVAL;
-	else if (!link->window)
-		rc = VMQ_ENOTSUP;
-	else
-		rc = vmm__pages(ch, first, count);
-	pthread_mutex_unlock(&vmm->lock);
+		return VMQ_EINVAL;
+	pthread_mutex_lock(&ch->vmm->lock);
+	rc = link->window ? vmm__pages(ch, first, count) : VMQ_ENOTSUP;
+	pthread_mutex_unlock(&ch->vmm->lock);
 	return rc;
 }

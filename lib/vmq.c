@@ -145,7 +145,8 @@ static void settle(struct vmq *q, const struct vmq_options *o)
 	q->errlen = o->errlen;
 	q->max_msg = o->max_msg;
 	q->lazy_ns = (uint64_t)o->lazy_max_us * 1000;
-	q->spin_ns = o->spin_us == VMQ_SPIN_NONE ? 0 : (uint64_t)o->spin_us * 1000;
+	/* A clock of the application's may stand still until something waits. */
+	q->spin_ns = o->env || o->spin_us == VMQ_SPIN_NONE ? 0 : (uint64_t)o->spin_us * 1000;
 	q->epfd = q->timerfd = -1;
 	strcpy(q->name, o->name);
 	if (o->uuid)
@@ -194,7 +195,7 @@ static int open_at(const struct vmq__uri *uri, const struct vmq_options *o, stru
 	int rc;
 
 	if (!q)
-		return VMQ_ENOMEM;
+		return fail(o, VMQ_ENOMEM, "%s", vmq_strerror(VMQ_ENOMEM));
 	locks_init(q);
 	settle(q, o);
 	q->ops = vmq__transport(uri->transport);
@@ -282,7 +283,7 @@ int vmq_stats(struct vmq *q, struct vmq_stats *stats)
 		.received = q->rx.messages,
 		.received_bytes = q->rx.bytes,
 		.kicks_sent = q->tx.kicks,
-		.kicks_space = q->rx.kicks_space,
+		.kicks_space = q->rx.kicks_space + q->page_kicks,
 		.kicks_received = q->sleep[0].kicked + q->sleep[1].kicked,
 		.wakes_spurious = q->rx.spurious,
 		.exits_immediate = q->tx.immediate,

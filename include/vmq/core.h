@@ -146,7 +146,8 @@ uint32_t vmq_tx_room(struct vmq_tx *tx, uint32_t n);
 /*
  * Going to sleep until `need` bytes (as given to vmq_tx_reserve()) fit: asks the
  * peer to ring when they do. Returns true if the caller may sleep, false if
- * there is room (or poison) already. Call vmq_tx_space_wake() after the sleep.
+ * there is room (or poison) already. Publish first: what is not published never
+ * leaves the lane. Call vmq_tx_space_wake() after the sleep.
  */
 bool vmq_tx_space_arm(struct vmq_tx *tx, uint32_t need);
 void vmq_tx_space_wake(struct vmq_tx *tx);
@@ -191,6 +192,10 @@ struct vmq_record {
  */
 int vmq_rx_peek(struct vmq_rx *rx, struct vmq_record *rec);
 
+/* The lane is empty and an answer is awaited: a hint to fetch more of the next record
+ * than its header. Wrong for a stream, where it disturbs the sender. */
+void vmq_rx_prefetch(const struct vmq_rx *rx);
+
 /* Take the record that vmq_rx_peek() showed. Returns VMQ_RX_KICK or 0. */
 unsigned vmq_rx_next(struct vmq_rx *rx);
 
@@ -199,8 +204,9 @@ unsigned vmq_rx_next(struct vmq_rx *rx);
 unsigned vmq_rx_release(struct vmq_rx *rx);
 
 /* Going to sleep, in two steps: DROWSY, look again for some microseconds, then
- * ARMED. vmq_rx_arm() returns VMQ_RX_* bits: sleep only without VMQ_RX_DATA.
- * vmq_rx_wake() when awake again. */
+ * ARMED. Without the microseconds, or `strict`, a wake-up may be lost: the sender's
+ * look at the word is not fenced (docs/memory-order.md). vmq_rx_arm() returns
+ * VMQ_RX_* bits: sleep only without VMQ_RX_DATA. vmq_rx_wake() when awake again. */
 void vmq_rx_drowse(struct vmq_rx *rx);
 unsigned vmq_rx_arm(struct vmq_rx *rx);
 void vmq_rx_wake(struct vmq_rx *rx);

@@ -6,9 +6,9 @@
  * index or a record: those are the core's, above it. It is one `const` table of
  * functions.
  *
- * Threads: libvmq calls open, close, news, lookup, pages_*, detach under the
- * endpoint's lock. kick, exit and drain may be called by a sending and a receiving
- * thread at once.
+ * Threads: libvmq calls open, news, lookup and detach under the endpoint's lock;
+ * close, and the detach calls before it, when no other call is under way. The rest
+ * may be called by a sending and a receiving thread at once.
  */
 #ifndef VMQ_TRANSPORT_H
 #define VMQ_TRANSPORT_H
@@ -86,7 +86,8 @@ struct vmq_transport {
 	/* Descriptors to sleep on, by VMQ_FD_*; -1 for none. */
 	void (*fds)(void *state, int fds[VMQ_FDS]);
 	/* Ring a doorbell of a channel's peer (chan NULL: the own): VMQ_KICK_DATA or VMQ_KICK_SPACE.
-	 * now: as an immediate exit. Returns 0 or an error (the peer looks gone). */
+	 * now: as an immediate exit. Returns 0 or an error, which libvmq takes for a
+	 * kick that was lost. */
 	int (*kick)(void *state, void *chan, unsigned what, bool now);
 	/* A natural exit of this VM; pending: it sent lazily since the last. */
 	void (*exit)(void *state, enum vmq_exit_reason reason, bool pending);
@@ -94,7 +95,7 @@ struct vmq_transport {
 	 * the lanes are looked at, never after. */
 	bool (*drain)(void *state, unsigned what);
 	/* Handle what happened to the fabric: calls join, leave, down. Never
-	 * blocks. */
+	 * blocks. What goes wrong with one peer is lookup's to say. */
 	int (*news)(void *state);
 	/* May we talk to the VM of that name? 0: it is there or may come; VMQ_EAGAIN:
 	 * asked, the answer comes with news; else why not. */

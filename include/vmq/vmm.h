@@ -49,8 +49,8 @@ struct vmq_vmm_channel {
 	struct vmq_vmm_link *link; /* until `leave`, then vmq_vmm_detach() it */
 	uint32_t id;               /* the VM's own id */
 	uint32_t peer;             /* the other VM's id, */
-	const char *peer_name;     /* name */
-	const uint8_t *peer_uuid;  /* and 16 bytes of UUID: valid during the call */
+	const char *peer_name;     /* name and 16 bytes of UUID: copy them, they */
+	const uint8_t *peer_uuid;  /* are valid during the call only */
 	uint32_t side;             /* 0 or 1 */
 	uint32_t epoch;            /* for struct vmq_chan_config */
 	int fd;                    /* sealed memfd of the region; the VMM's, dup it */
@@ -75,7 +75,8 @@ struct vmq_vm_config {
 	/* Ring the VM's doorbell (inject an interrupt, write an eventfd), for what:
 	 * VMQ_KICK_DATA, VMQ_KICK_SPACE or both. One doorbell may serve for both. */
 	void (*kick)(void *ctx, unsigned what);
-	/* A channel to a peer is there. Negative: the VM cannot have it. */
+	/* A channel to a peer is there. Negative: the VM cannot have it; while it is
+	 * being added, vmq_vmm_add() fails with that number. */
 	int (*attach)(void *ctx, const struct vmq_vmm_channel *channel);
 	/* The peer of this channel is gone: VMQ_EGONE, or VMQ_EACCES if the pair was
 	 * refused. What the peer sent can still be received. Detach when done. */
@@ -99,8 +100,8 @@ VMQ_API int vmq_vmm_remove(struct vmq_vm *vm);
  * stays, and the name stays taken, until vmq_vmm_remove(). VMQ_EBADF. */
 VMQ_API int vmq_vmm_halt(struct vmq_vm *vm);
 
-/* The VM is done with a channel whose peer left: its place in the window is free
- * again. */
+/* The VM is done with a channel, whose peer may have left or not: its place in the
+ * window is free again, and the link is void. VMQ_EBADF for NULL. */
 VMQ_API int vmq_vmm_detach(struct vmq_vmm_link *link);
 
 /* Its id on the fabric. */
@@ -115,7 +116,7 @@ VMQ_API int vmq_vmm_allow(struct vmq_vmm *vmm, const char *a, const char *b);
 VMQ_API int vmq_vmm_refuse(struct vmq_vmm *vmm, const char *a, const char *b);
 
 /* May vm talk to the VM of that name? 0 (and it is there), VMQ_EAGAIN (once it
- * comes), VMQ_EACCES. */
+ * comes), VMQ_EACCES, VMQ_EINVAL (no name), VMQ_EBADF. */
 VMQ_API int vmq_vmm_lookup(struct vmq_vm *vm, const char *name);
 
 /* Why a VM left for the VMM without meaning the queue. */
@@ -133,7 +134,8 @@ enum vmq_exit_reason {
 VMQ_API int vmq_vmm_exit(struct vmq_vm *vm, enum vmq_exit_reason reason);
 
 /* An immediate exit: the VM rang for that peer. Kicks the peer, and drains as
- * above. Returns the number of kicks; VMQ_ENOENT if it has no channel there. */
+ * above. Returns the number of kicks; VMQ_ENOENT if it has no channel there, and
+ * it was an exit all the same. */
 VMQ_API int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer);
 
 /* Ring the peer's doorbell without an exit: for a VM whose doorbells lead straight
@@ -151,7 +153,9 @@ VMQ_API void vmq_vmm_count_bypass(struct vmq_vm *vm, uint64_t kicks);
  * happens at every exit. Returns the number of pages whose mapping changed;
  * VMQ_ENOTSUP (a VM without a window), VMQ_ENOMEM (and nothing has changed for the
  * pages that are left), VMQ_EPEER (a VM claims a page that is not its own: the
- * claim is ignored). Looks at `count` pages from `first` on; 0, 0: at all.
+ * claim is ignored; what else was due has been done). Looks at `count` pages from
+ * `first` on; with 0, 0 at all of them, if anything was said since. VMQ_EINVAL,
+ * VMQ_EBADF.
  */
 VMQ_API int vmq_vmm_pages(struct vmq_vmm_link *link, uint32_t first, uint32_t count);
 
@@ -193,8 +197,8 @@ struct vmq_hub_options {
  * VMQ_EMFILE, VMQ_ENOMEM. */
 VMQ_API int vmq_hub_open(const struct vmq_hub_options *options, struct vmq_hub **hub);
 
-/* Serve for timeout_ns, or until vmq_hub_stop() (returns 0). One thread at a time.
- * VMQ_ETIMEDOUT, VMQ_ESYS. */
+/* Serve for timeout_ns (whole milliseconds of it), or until vmq_hub_stop() (returns
+ * 0). One thread at a time. VMQ_ETIMEDOUT (VMQ_EAGAIN for VMQ_NOWAIT), VMQ_ESYS. */
 VMQ_API int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns);
 
 /* Make vmq_hub_run() return. Any thread, and from a signal handler. */
@@ -202,6 +206,12 @@ VMQ_API void vmq_hub_stop(struct vmq_hub *hub);
 
 /* All VMs lose the fabric; the socket is removed. */
 VMQ_API int vmq_hub_close(struct vmq_hub *hub);
+
+/* The index-th VM that is or was there, from 0 on: its name, and in *there (may be
+ * NULL) whether it is. The order changes as VMs come and go. VMQ_ENOENT: there are no
+ * more; VMQ_EINVAL. */
+VMQ_API int vmq_hub_vm(struct vmq_hub *hub, unsigned index, char name[VMQ_NAME_MAX + 1],
+	bool *there);
 
 /* Counters of the VM of that name, also after it left. VMQ_ENOENT. */
 VMQ_API int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *stats);

@@ -78,23 +78,28 @@ struct vmq_env {
                                        * wake-ups without timers, a factor of
                                        * four slower */
 
-/* Everything but size may be 0: the transport's or the topology's value, or the
- * default named here, is used then. */
+/* Everything but size may be 0: the default named here is used then. For lane_size
+ * and pool_pages a topology has the last word, whatever stands here. */
 struct vmq_options {
 	size_t size;          /* sizeof(struct vmq_options) */
-	const char *name;     /* this VM's name, 1 to VMQ_NAME_MAX bytes, no '/' or
-	                       * control characters; the address's name= wins */
+	const char *name;     /* this VM's name, 1 to VMQ_NAME_MAX bytes, not "*", no
+	                       * '/', '?', '&' or control characters; the
+	                       * address's name= wins */
 	uint32_t flags;       /* VMQ_OPEN_* */
 	uint32_t lane_size;   /* bytes of each lane of this queue, power of two;
 	                       * 262,144 */
 	uint32_t pool_pages;  /* pages that may be under way to each peer; 256 */
-	uint32_t max_msg;     /* largest message this queue takes, bytes; 1 MiB */
+	uint32_t max_msg;     /* largest message this queue takes, bytes; 1 MiB, at
+	                       * most 1 GiB. The size of the buffer that a server
+	                       * receives into is a good choice */
 	uint32_t lazy_max_us; /* a lazy message is noticed after this, at the
 	                       * latest, by a receiver that sleeps; 10,000 */
 	uint32_t spin_us;     /* a waiting call looks for this long before it
-	                       * sleeps; 50. VMQ_SPIN_NONE: sleep at once */
+	                       * sleeps; 50. VMQ_SPIN_NONE: sleep at once, as with
+	                       * an env */
 	const uint8_t *uuid;  /* 16 bytes; else derived from the name */
-	const char *topology; /* path of a JSON topology (in-process fabric) */
+	const char *topology; /* path of a JSON topology (in-process fabric); the
+	                       * first opener's counts */
 	const struct vmq_env *env; /* must outlive the endpoint; the system's */
 	char *errmsg;         /* a line that says what was wrong, for people */
 	size_t errlen;        /* bytes of errmsg, with the NUL */
@@ -112,8 +117,9 @@ struct vmq_options {
  *
  * On success *q is the endpoint, to be given to vmq_close(). Errors: VMQ_EURI,
  * VMQ_EINVAL (options), VMQ_ETOPOLOGY, VMQ_ENOENT (the topology has no such VM),
- * VMQ_EEXIST (the name is in use), VMQ_ECONN (no hub there), VMQ_EVERSION,
- * VMQ_ENOTSUP (no such transport), VMQ_ENOMEM, VMQ_EMFILE, VMQ_ESYS.
+ * VMQ_EEXIST (the name is in use), VMQ_ECONN (no hub there), VMQ_EACCES (the hub is
+ * another user's), VMQ_EVERSION, VMQ_EPROTO (that is no hub), VMQ_ENOTSUP (no such
+ * transport), VMQ_ENOMEM, VMQ_EMFILE, VMQ_ESYS. options->errmsg says more.
  */
 VMQ_API int vmq_open(const char *uri, const struct vmq_options *options, struct vmq **q);
 
@@ -154,7 +160,8 @@ enum vmq_event_type {
 	VMQ_EVENT_JOIN = 1,   /* a peer is there and identified */
 	VMQ_EVENT_LEAVE = 2,  /* a peer has gone; reason: VMQ_EGONE or VMQ_EACCES */
 	VMQ_EVENT_POISON = 3, /* a channel is poisoned; reason: enum vmq_poison */
-	VMQ_EVENT_DOWN = 4,   /* the hub has gone, and with it every peer */
+	VMQ_EVENT_DOWN = 4,   /* the hub has gone, and with it every peer; reason:
+	                       * VMQ_ECONN */
 };
 
 struct vmq_event {
@@ -191,7 +198,7 @@ VMQ_API int vmq_event(struct vmq *q, struct vmq_event *event, int64_t timeout_ns
  *
  * 0; VMQ_EAGAIN or VMQ_ETIMEDOUT (full); VMQ_EMSGSIZE (over what the peer takes,
  * see vmq_peer_info, or over an empty lane and VMQ_NOWAIT); VMQ_ENOENT; VMQ_EGONE;
- * VMQ_EPEER; VMQ_EINVAL.
+ * VMQ_EACCES (the pair has been refused since); VMQ_EPEER; VMQ_EINVAL.
  */
 VMQ_API int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len,
 	uint32_t flags, int64_t timeout_ns);
@@ -266,9 +273,12 @@ VMQ_API int vmq_page_alloc(struct vmq *q, uint32_t peer, size_t len, struct vmq_
  * message.
  *	VMQ_PAGE_MOVE   the receiver owns them now. The handle is stale, and the
  *	                addresses read as zero pages where the transport can do that
- *	                (VMQ_CAP_UNMAP), until the peer gives the pages back.
+ *	                (VMQ_CAP_UNMAP), until the peer gives the pages back. Sent
+ *	                lazily with VMQ_CAP_ENFORCED, that is so once the VMM has
+ *	                looked.
  *	VMQ_PAGE_LEND   the receiver may read them until it frees them; this end
- *	                still holds them and frees them too, before or after.
+ *	                still holds them and frees them too, before or after; they
+ *	                are in the pool again when both have.
  *	VMQ_PAGE_SHARE  as LEND, and both may write.
  * On failure nothing has changed hands. Errors as vmq_send(); VMQ_ESTALE (not
  * this end's to give), VMQ_ENOTSUP. (S)
@@ -304,8 +314,9 @@ struct vmq_msg {
  * maps. (R)
  *
  * Returns the message's length. VMQ_EMSGSIZE: longer than cap; it stays in the
- * queue and msg->len says its size. VMQ_EGONE or VMQ_EPEER: said once for a peer
- * (msg->peer) that left or was poisoned, after its last message; go on calling.
+ * queue and msg->len says its size. VMQ_EGONE, VMQ_EACCES or VMQ_EPEER: said once
+ * for a peer (msg->peer) that left, was refused, or was poisoned, after its last
+ * message; go on calling.
  * VMQ_EAGAIN, VMQ_ETIMEDOUT; VMQ_ECONN once the hub is gone and all is received;
  * VMQ_ENOMEM (pages could not be mapped; the message stays).
  */
@@ -330,7 +341,9 @@ VMQ_API int vmq_release(struct vmq *q);
 /* ---- wait for many -------------------------------------------------------- */
 
 #define VMQ_POLL_IN (1u << 0)    /* vmq_recv() would give something */
-#define VMQ_POLL_OUT (1u << 1)   /* a peer whose lane was full has room again */
+#define VMQ_POLL_OUT (1u << 1)   /* no lane is known to be full, or one that was has
+                                  * room again; makes vmq_poll() a sending call
+                                  * too (S) */
 #define VMQ_POLL_EVENT (1u << 2) /* vmq_event() would give something */
 #define VMQ_POLL_ERR (1u << 3)   /* closed handle; only in revents */
 #define VMQ_POLL_LIMIT 1024u
@@ -349,9 +362,9 @@ VMQ_API int vmq_poll(struct vmq_pollfd *fds, unsigned n, int64_t timeout_ns);
 /*
  * A file descriptor for poll, epoll or an event loop, one for the endpoint's
  * life; do not read or close it. It is readable when the doorbell rang. Use it
- * so: call vmq_recv() (or vmq_event()) without waiting until it gives VMQ_EAGAIN;
- * from then on, and only then, the next message, the next piece of news, or room
- * in a lane that refused a message makes it readable.
+ * so: call vmq_recv() without waiting until it gives VMQ_EAGAIN, then vmq_event()
+ * likewise if events matter; from then on, and only then, the next message, the next
+ * piece of news, or room in a lane that refused a message makes it readable.
  * VMQ_ENOTSUP with an env of one's own, VMQ_EMFILE. (A)
  */
 VMQ_API int vmq_fd(struct vmq *q);
@@ -379,11 +392,11 @@ struct vmq_stats {
 	uint64_t sent, sent_bytes, received, received_bytes;
 	uint64_t kicks_sent;       /* doorbells rung for messages */
 	uint64_t kicks_suppressed; /* not needed, or lazy */
-	uint64_t kicks_space;      /* doorbells rung because there is room again */
+	uint64_t kicks_space;      /* doorbells rung for room, or pages, that are back */
 	uint64_t kicks_received;   /* own doorbell found rung */
 	uint64_t wakes_spurious;   /* of those, with nothing to do */
-	uint64_t exits_immediate;  /* NOW */
-	uint64_t exits_natural;    /* own waits and vmq_yield() */
+	uint64_t exits_immediate;  /* NOW, to others */
+	uint64_t exits_natural;    /* own waits for messages or room, and vmq_yield() */
 	uint64_t drains;           /* of those, with lazy messages to drain */
 	uint64_t pages_sent, pages_received; /* pages handed over */
 	uint64_t page_bytes_sent;  /* in use in them: bytes that were not copied */

@@ -115,6 +115,11 @@ int vmq_rx_peek(struct vmq_rx *rx, struct vmq_record *rec)
 	return VMQ_EPEER;
 }
 
+void vmq_rx_prefetch(const struct vmq_rx *rx)
+{
+	__builtin_prefetch(rx->lane + ((rx->own + VMQ__CACHE_LINE) & rx->mask));
+}
+
 unsigned vmq_rx_next(struct vmq_rx *rx)
 {
 	rx->own += rx->span;

@@ -129,10 +129,22 @@ static void chan_free(struct chan *ch)
 	free(ch);
 }
 
+static int tell_exit(struct client *c, struct sim_wire *m);
+
+/* The VM halts: its last exit. The hub also hears what it was not told yet. */
+static void last_exit(struct client *c)
+{
+	struct sim_wire m = { .reason = VMQ_EXIT_WAIT };
+
+	if (c->sim.bell && !c->down)
+		tell_exit(c, &m);
+}
+
 static void client_close(void *state)
 {
 	struct client *c = state;
 
+	last_exit(c);
 	while (c->chans) {
 		struct chan *ch = c->chans;
 
@@ -191,7 +203,8 @@ static void client_fds(void *state, int fds[VMQ_FDS])
 
 /* ---- exits -------------------------------------------------------------------------------- */
 
-/* An exit stops a VM until its VMM has taken notice: wait for room, not for ever. */
+/* Tell the hub of an exit. Its queue is long; when it is full all the same, the VM
+ * stands still as at any exit, but not for ever. */
 static int tell_exit(struct client *c, struct sim_wire *m)
 {
 	struct pollfd p = { .fd = c->sock, .events = POLLOUT };
@@ -307,13 +320,24 @@ static void client_detach(void *state, void *chan)
 	chan_free(ch);
 }
 
-static void joined(struct client *c, const struct sim_wire *m, int *fds)
+static void remember(struct client *c, const char *name, int code)
+{
+	struct answer *a = &c->answers[c->answered++ % ANSWERS];
+
+	strcpy(a->name, name);
+	a->code = code;
+}
+
+static void joined(struct client *c, const struct sim_wire *m, int *fds, int got)
 {
 	struct vmq_transport_channel t = { .size = sizeof(t), .peer = m->id, .peer_name = m->name,
 		.peer_uuid = m->uuid, .side = m->side, .epoch = m->epoch };
 	struct chan *ch;
+	int rc = got ? got : chan_new(c, m, fds, &ch);
 
-	if (chan_new(c, m, fds, &ch)) {
+	if (rc) {
+		/* Who asks for this peer hears why it cannot be had. */
+		remember(c, m->name, rc);
 		send_detach(c, m->chan);
 		return;
 	}
@@ -336,10 +360,7 @@ static void left(struct client *c, const struct sim_wire *m)
 
 static void answered(struct client *c, const struct sim_wire *m)
 {
-	struct answer *a = &c->answers[c->answered++ % ANSWERS];
-
-	strcpy(a->name, m->name);
-	a->code = m->code;
+	remember(c, m->name, m->code);
 	if (!strcmp(c->asked, m->name))
 		c->asked[0] = 0;
 }
@@ -350,9 +371,9 @@ static int client_news(void *state)
 	int fds[SIM_WIRE_FDS], rc;
 	struct sim_wire m;
 
-	while (!c->down && !(rc = sim_wire_recv(c->sock, &m, fds))) {
+	while (!c->down && (!(rc = sim_wire_recv(c->sock, &m, fds)) || rc == VMQ_EMFILE)) {
 		if (m.type == SIM_JOIN)
-			joined(c, &m, fds);
+			joined(c, &m, fds, rc);
 		else if (m.type == SIM_LEAVE)
 			left(c, &m);
 		else if (m.type == SIM_ANSWER)
@@ -361,8 +382,6 @@ static int client_news(void *state)
 	}
 	if (c->down || rc == VMQ_EAGAIN)
 		return 0;
-	if (rc == VMQ_EMFILE)
-		return rc; /* that peer stays unknown: there is no descriptor for it */
 	c->down = true;
 	c->ops->down(c->port);
 	return VMQ_ECONN;

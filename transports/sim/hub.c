@@ -302,6 +302,29 @@ static struct hub_vm *by_name(struct vmq_hub *hub, const char *name)
 	return vm;
 }
 
+static int hub_vm_said(char to[VMQ_NAME_MAX + 1], const char *name, bool *there, bool is)
+{
+	strcpy(to, name);
+	if (there)
+		*there = is;
+	return 0;
+}
+
+int vmq_hub_vm(struct vmq_hub *hub, unsigned index, char name[VMQ_NAME_MAX + 1], bool *there)
+{
+	if (!hub)
+		return VMQ_EBADF;
+	if (!name)
+		return VMQ_EINVAL;
+	for (struct hub_vm *vm = hub->vms; vm; vm = vm->next)
+		if (vm->vm && !index--)
+			return hub_vm_said(name, vm->name, there, true);
+	for (struct hub_tomb *t = hub->tombs; t; t = t->next)
+		if (!by_name(hub, t->name) && !index--)
+			return hub_vm_said(name, t->name, there, false);
+	return VMQ_ENOENT;
+}
+
 int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *stats)
 {
 	struct hub_vm *vm;

@@ -15,7 +15,8 @@
 #include "internal.h"
 #include "sim.h"
 
-#define WINDOW_SIZE (64ull << 30) /* addresses, not memory */
+#define WINDOW_MOST (64ull << 30) /* addresses, not memory */
+#define WINDOW_LEAST (64ull << 20)
 
 struct fabric {
 	char name[256];
@@ -43,6 +44,7 @@ struct local {
 	struct fabric *fabric;
 	struct vmq_vm *vm;
 	void *window;
+	size_t window_size;
 	atomic_uint exits;
 	pthread_mutex_t lock;  /* of what the VMM's callbacks change */
 	struct chan *chans;
@@ -182,7 +184,7 @@ static int vm_add(struct local *l, struct vmq_open_args *args)
 	const struct sim_vm *listed = sim_topology_vm(l->fabric->topology, args->name);
 	struct vmq_vm_config config = {
 		.size = sizeof(config), .name = args->name, .uuid = args->uuid,
-		.window = l->window, .window_size = WINDOW_SIZE, .ctx = l,
+		.window = l->window, .window_size = l->window_size, .ctx = l,
 		.kick = vm_kick, .attach = vm_attach, .leave = vm_leave,
 	};
 	int rc;
@@ -215,12 +217,27 @@ static void local_free(struct local *l)
 		free(c);
 	}
 	if (l->window)
-		munmap(l->window, WINDOW_SIZE);
+		munmap(l->window, l->window_size);
 	sim_bell_put(l->sim.bell);
 	if (l->fabric)
 		fabric_put(l->fabric);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
+}
+
+/* As many addresses as there may be: a limit on them is no reason to fail. */
+static int window_reserve(struct local *l)
+{
+	for (size_t size = WINDOW_MOST; size >= WINDOW_LEAST; size /= 2) {
+		void *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (at == MAP_FAILED)
+			continue;
+		l->window = at;
+		l->window_size = size;
+		return 0;
+	}
+	return vmq__errno(errno);
 }
 
 static int local_open(struct vmq_port *port, const struct vmq_port_ops *ops, struct vmq_open_args *args,
@@ -245,13 +262,9 @@ static int local_open(struct vmq_port *port, const struct vmq_port_ops *ops, str
 	rc = sim_bell_new(&l->sim.bell, args->env, args->q);
 	if (rc)
 		goto fail;
-	l->window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (l->window == MAP_FAILED) {
-		l->window = NULL;
-		rc = vmq__errno(errno);
+	rc = window_reserve(l);
+	if (rc)
 		goto fail;
-	}
 	rc = vm_add(l, args);
 	if (rc)
 		goto fail;
@@ -302,8 +315,7 @@ static int local_kick(void *state, void *chan, unsigned what, bool now)
 
 	if (!now) {
 		/* The doorbell leads straight to the peer, as an ioeventfd does. */
-		if (!atomic_load(&l->dead))
-			vmq_vmm_bypass(c->info.link, what);
+		vmq_vmm_bypass(c->info.link, what);
 		return 0;
 	}
 	if (!count_exit(l))
@@ -322,6 +334,8 @@ static void local_exit(void *state, enum vmq_exit_reason reason, bool pending)
 
 /* ---- news ---------------------------------------------------------------------------------- */
 
+static void local_detach(void *state, void *chan);
+
 static void join(struct local *l, struct chan *c)
 {
 	struct vmq_transport_channel t = {
@@ -335,7 +349,7 @@ static void join(struct local *l, struct chan *c)
 	if (!vmq_layout_read(c->info.region, c->info.region_size, &geo))
 		t.pool = (uint8_t *)c->info.region + geo.pool_off[0];
 	if (l->ops->join(l->port, &t))
-		c->told = true; /* not kept: nobody is there to be told of its end */
+		local_detach(l, c);
 }
 
 /* The next channel with something to tell, marked as told. */
@@ -387,8 +401,7 @@ static void local_detach(void *state, void *chan)
 	struct local *l = state;
 	struct chan *c = chan, **at = &l->chans;
 
-	if (!atomic_load(&l->dead))
-		vmq_vmm_detach(c->info.link);
+	vmq_vmm_detach(c->info.link);
 	pthread_mutex_lock(&l->lock);
 	while (*at && *at != c)
 		at = &(*at)->next;

@@ -134,7 +134,8 @@ int sim_wire_address(const char *path, void *sun, unsigned *len);
 /* Send one packet without waiting. 0 or an error (VMQ_EAGAIN: full). */
 int sim_wire_send(int sock, const struct sim_wire *msg, const int *fds, unsigned n);
 /* Receive one packet without waiting; fds[] gets what came along, -1 else. 0,
- * VMQ_EAGAIN, VMQ_ECONN (closed), VMQ_EVERSION, VMQ_EPROTO. */
+ * VMQ_EAGAIN, VMQ_EMFILE (the packet is there, its descriptors found no place),
+ * VMQ_ECONN (closed), VMQ_EVERSION, VMQ_EPROTO. */
 int sim_wire_recv(int sock, struct sim_wire *msg, int fds[SIM_WIRE_FDS]);
 void sim_wire_close(int fds[SIM_WIRE_FDS]);
 /* Is the process at the other end this user's, or root's? */

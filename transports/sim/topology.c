@@ -3,6 +3,7 @@
  * topology.c - a JSON file says which VMs there are, how large their queues are,
  * who may talk to whom, and what is to go wrong.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -136,16 +137,16 @@ static int faults(const struct place *vm, json_t *object, struct sim_faults *f)
 static int uuid(const struct place *at, json_t *v, struct sim_vm *vm)
 {
 	const char *text = json_string_value(v);
-	unsigned n = 0;
-	int byte;
+	unsigned n = 0, byte;
 
 	if (!v)
 		return 0;
 	for (; text && *text && n < 16; text += 2, n++) {
 		if (*text == '-')
 			text++;
-		if (sscanf(text, "%2x", (unsigned *)&byte) != 1 || !text[0] || !text[1])
+		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
 			break;
+		sscanf(text, "%2x", &byte);
 		vm->uuid[n] = (uint8_t)byte;
 	}
 	vm->has_uuid = true;
@@ -168,8 +169,7 @@ static int one_vm(const struct place *vms, json_t *object, size_t index, struct 
 		return VMQ_ETOPOLOGY;
 	name = json_string_value(json_object_get(object, "name"));
 	if (!vmq__name_ok(name))
-		return bad(&at, json_object_get(object, "name") ? "name" : NULL,
-			"name: must be a VM name of 1 to 43 bytes");
+		return bad(&at, "name", "must be a VM name of 1 to 43 bytes");
 	if (sim_topology_vm(t, name))
 		return bad(&at, "name", "two VMs of one name");
 	if (sizes(&at, object, &vm->lane, &vm->pages) || uuid(&at, json_object_get(object, "uuid"), vm) ||
@@ -313,12 +313,15 @@ static int parse(const char *path, struct sim_topology *t, char *why, size_t len
 		return errno == ENOMEM ? VMQ_ENOMEM : VMQ_ETOPOLOGY;
 	}
 	at.text = text;
+	errno = 0;
 	root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 	if (root) {
 		rc = whole(&at, root, t);
 	} else {
-		rc = json_error_code(&error) == json_error_out_of_memory ? VMQ_ENOMEM : VMQ_ETOPOLOGY;
-		snprintf(why, len, "%s:%d: %s", path, error.line, error.text);
+		/* Without memory the parser often says something else, or nothing. */
+		rc = errno == ENOMEM ? VMQ_ENOMEM : VMQ_ETOPOLOGY;
+		if (rc == VMQ_ETOPOLOGY)
+			snprintf(why, len, "%s:%d: %s", path, error.line, error.text);
 	}
 	json_decref(root);
 	free(text);

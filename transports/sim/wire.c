@@ -77,17 +77,17 @@ int sim_wire_recv(int sock, struct sim_wire *msg, int fds[SIM_WIRE_FDS])
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? VMQ_EAGAIN : VMQ_ECONN;
 	take_fds(&m, fds);
-	if (n == (ssize_t)sizeof(*msg) && msg->version == SIM_WIRE_VERSION &&
-			!(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (n == (ssize_t)sizeof(*msg) && msg->version == SIM_WIRE_VERSION && !(m.msg_flags & MSG_TRUNC)) {
 		msg->name[VMQ_NAME_MAX] = 0;
 		msg->text[sizeof(msg->text) - 1] = 0;
-		return 0;
+		if (!(m.msg_flags & MSG_CTRUNC))
+			return 0;
+		sim_wire_close(fds);
+		return VMQ_EMFILE;
 	}
 	sim_wire_close(fds);
 	if (!n)
 		return VMQ_ECONN;
-	if (m.msg_flags & MSG_CTRUNC)
-		return VMQ_EMFILE; /* descriptors came that found no place */
 	return n >= (ssize_t)sizeof(uint32_t) && msg->version != SIM_WIRE_VERSION ? VMQ_EVERSION : VMQ_EPROTO;
 }
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conformance.h - one suite that every transport passes.
+ *
+ * A new transport writes one struct conf_fabric and a line in CMakeLists.txt:
+ *
+ *	vmq_conformance(kvm-guests SOURCES kvm_guests.c)
+ *
+ * The tests use vmq.h alone. Endpoints of the test itself are opened with
+ * conf_open(); a peer is a function that conf_spawn() runs elsewhere: in a thread
+ * or in a process, as the fabric has it.
+ */
+#ifndef VMQ_CONFORMANCE_H
+#define VMQ_CONFORMANCE_H
+
+#include <pthread.h>
+
+#include "support.h"
+
+struct conf_fabric {
+	const char *name;
+	bool processes;         /* peers are processes, which can be killed */
+	uint64_t caps;          /* exactly these */
+	/* Start and stop a fabric without VMs. */
+	bool (*start)(void);
+	void (*stop)(void);
+	/* The address of the VM of that name, with name= in it. */
+	void (*uri)(const char *vm, char *uri, size_t len);
+};
+
+/* Each program of the suite has one. */
+extern const struct conf_fabric conf_fabric;
+
+/* For .init and .fini of the test suites. */
+void conf_start(void);
+void conf_stop(void);
+
+/* Open an endpoint; settings as in an address ("lane=4096&pages=8") or NULL. */
+int conf_open(const char *vm, const char *settings, uint32_t flags, struct vmq **q);
+/* Wait for a peer; its id, or 0. */
+uint32_t conf_meet(struct vmq *q, const char *vm);
+struct vmq_stats conf_stats(struct vmq *q);
+
+/* Both in one: an endpoint of the test, or the test fails. */
+struct vmq *conf_vm(const char *vm, const char *settings);
+
+/* ---- peers ------------------------------------------------------------------- */
+
+struct conf_peer;
+typedef void conf_body(struct conf_peer *me);
+
+struct conf_peer {
+	const char *name;
+	conf_body *body;
+	const void *arg;
+	int ctl[2];      /* the test's end, the peer's end */
+	int tid;         /* of its thread */
+	pid_t pid;
+	pthread_t thread;
+	bool failed, lost;
+};
+
+void conf_spawn(struct conf_peer *p, const char *name, conf_body *body, const void *arg);
+/* Wait for the peer's end, and fail if it failed. */
+void conf_join(struct conf_peer *p);
+
+/* Steps between a test and its peer: each carries a number. */
+void conf_tell(struct conf_peer *p, uint64_t value);
+uint64_t conf_hear(struct conf_peer *p);
+/* ... and the same for the peer's side. */
+void peer_tell(struct conf_peer *me, uint64_t value);
+uint64_t peer_hear(struct conf_peer *me);
+
+/* In a peer: check, open, meet, and end without a word, as by a power cut. */
+#define need(cond) \
+	do { \
+		if (!(cond)) \
+			peer_fail(me, __FILE__, __LINE__, #cond); \
+	} while (0)
+_Noreturn void peer_fail(struct conf_peer *me, const char *file, int line, const char *what);
+struct vmq *peer_vm(struct conf_peer *me, const char *settings);
+void peer_die(struct conf_peer *me, struct vmq *q);
+
+/* A peer that sends back what it gets until the other one leaves; arg: settings. */
+void echo(struct conf_peer *me);
+
+#endif

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The same program, as C++.
+#include "app.c"

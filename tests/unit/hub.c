@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hub.c - the hub: opened, served, asked, told to stop. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static char dir[64], path[96], why[200];
+static char lines[4096]; /* of the hub's log */
+
+static void start(void)
+{
+	scratch_make(dir, sizeof(dir));
+	snprintf(path, sizeof(path), "%s/hub", dir);
+}
+
+static void stop(void)
+{
+	scratch_remove(dir);
+}
+
+TestSuite(hub, .init = start, .fini = stop);
+
+static void log_line(void *ctx, const char *line)
+{
+	size_t used = strlen(lines);
+
+	(void)ctx;
+	snprintf(lines + used, sizeof(lines) - used, "%s\n", line);
+}
+
+static struct vmq_hub_options options(void)
+{
+	return (struct vmq_hub_options){ .size = sizeof(struct vmq_hub_options), .path = path,
+		.errmsg = why, .errlen = sizeof(why), .log = log_line };
+}
+
+static int open_hub(struct vmq_hub **hub)
+{
+	struct vmq_hub_options o = options();
+
+	return vmq_hub_open(&o, hub);
+}
+
+Test(hub, bad_arguments)
+{
+	struct vmq_vmm_stats s = { .size = sizeof(s) };
+	struct vmq_hub_options o = options();
+	struct vmq_hub *hub = NULL;
+
+	cr_expect_eq(vmq_hub_open(NULL, &hub), VMQ_EINVAL);
+	cr_expect_eq(vmq_hub_open(&o, NULL), VMQ_EINVAL);
+	o.size--;
+	cr_expect_eq(vmq_hub_open(&o, &hub), VMQ_EINVAL);
+	o = options();
+	o.path = NULL;
+	cr_expect_eq(vmq_hub_open(&o, &hub), VMQ_EINVAL);
+	o.path = "";
+	cr_expect_eq(vmq_hub_open(&o, &hub), VMQ_EINVAL);
+	o.path = "/nonexistent/folder/hub";
+	cr_expect_eq(vmq_hub_open(&o, &hub), VMQ_ESYS);
+	cr_expect(strstr(why, "/nonexistent/folder/hub: No such file"), "%s", why);
+	cr_expect_eq(vmq_hub_run(NULL, 0), VMQ_EBADF);
+	cr_expect_eq(vmq_hub_close(NULL), VMQ_EBADF);
+	cr_expect_eq(vmq_hub_stats(NULL, "a", &s), VMQ_EBADF);
+	cr_expect_eq(vmq_hub_kill(NULL, "a"), VMQ_EBADF);
+	vmq_hub_stop(NULL);
+}
+
+Test(hub, run_and_stop)
+{
+	struct vmq_hub *hub = NULL;
+	struct stat st;
+
+	cr_assert_eq(open_hub(&hub), 0, "%s", why);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0600u);
+	cr_expect_eq(vmq_hub_run(hub, VMQ_NOWAIT), VMQ_EAGAIN);
+	cr_expect_eq(vmq_hub_run(hub, VMQ_MS(5)), VMQ_ETIMEDOUT);
+	vmq_hub_stop(hub);
+	cr_expect_eq(vmq_hub_run(hub, VMQ_FOREVER), 0);
+	vmq_hub_close(hub);
+	cr_expect_neq(stat(path, &st), 0, "its socket is removed");
+}
+
+Test(hub, one_at_a_path)
+{
+	struct vmq_hub *hub = NULL, *other = NULL;
+
+	cr_assert_eq(open_hub(&hub), 0);
+	cr_expect_eq(open_hub(&other), VMQ_EEXIST);
+	cr_expect(strstr(why, "already"), "%s", why);
+	cr_expect_null(other);
+	vmq_hub_close(hub);
+}
+
+Test(hub, old_socket_is_replaced_and_files_are_not)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct vmq_hub *hub = NULL;
+
+	strcpy(sun.sun_path, path);
+	cr_assert_eq(bind(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	close(s);
+	cr_expect_eq(open_hub(&hub), 0, "%s", why);
+	vmq_hub_close(hub);
+	scratch_file(dir, "hub", "precious", path, sizeof(path));
+	hub = NULL;
+	cr_expect_eq(open_hub(&hub), VMQ_EEXIST);
+	cr_expect_null(hub);
+	cr_expect_eq(access(path, F_OK), 0);
+}
+
+/* ---- with VMs ------------------------------------------------------------------------ */
+
+static void *serve(void *hub)
+{
+	vmq_hub_run(hub, VMQ_FOREVER);
+	return NULL;
+}
+
+static struct vmq *vm(const char *name)
+{
+	char uri[200];
+	struct vmq *q = NULL;
+
+	snprintf(uri, sizeof(uri), "sim:unix=%s?name=%s", path, name);
+	cr_assert_eq(vmq_open(uri, NULL, &q), 0);
+	return q;
+}
+
+static void *be_met(void *q)
+{
+	uint32_t id;
+
+	return vmq_peer(q, "a", PATIENCE, &id) ? "not met" : NULL;
+}
+
+Test(hub, counts_exits)
+{
+	struct vmq_vmm_stats s = { .size = sizeof(s) };
+	struct vmq_hub *hub = NULL;
+	pthread_t server, other;
+	struct vmq *a, *b;
+	void *failed;
+	uint32_t id;
+
+	cr_assert_eq(open_hub(&hub), 0, "%s", why);
+	pthread_create(&server, NULL, serve, hub);
+	a = vm("a");
+	b = vm("b");
+	pthread_create(&other, NULL, be_met, b);
+	cr_assert_eq(vmq_peer(a, "b", PATIENCE, &id), 0);
+	pthread_join(other, &failed);
+	cr_expect_null(failed);
+	for (int i = 0; i < 7; i++)
+		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_NOW, VMQ_NOWAIT), 0);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_LAZY, VMQ_NOWAIT), 0);
+		cr_assert_eq(vmq_yield(a), 0);
+	}
+	vmq_close(a);
+	vmq_close(b);
+	/* A new VM is served after all that was said before. */
+	vmq_close(vm("a"));
+	vmq_hub_stop(hub);
+	pthread_join(server, NULL);
+	cr_assert_eq(vmq_hub_stats(hub, "b", &s), 0, "also after it left");
+	cr_expect_eq(s.exits_immediate, 0u);
+	cr_expect_eq(vmq_hub_stats(hub, "nobody", &s), VMQ_ENOENT);
+	s.size = 1;
+	cr_expect_eq(vmq_hub_stats(hub, "b", &s), VMQ_EINVAL);
+	cr_expect_eq(vmq_hub_kill(hub, "a"), VMQ_ENOENT);
+	vmq_hub_close(hub);
+	cr_expect(strstr(lines, "a joined (process "), "%s", lines);
+	cr_expect(strstr(lines, "b left: "), "%s", lines);
+}
+
+Test(hub, counts_immediate_exits)
+{
+	struct vmq_vmm_stats s = { .size = sizeof(s) };
+	struct vmq_hub *hub = NULL;
+	pthread_t server, other;
+	struct vmq *a, *b;
+	uint32_t id;
+
+	cr_assert_eq(open_hub(&hub), 0, "%s", why);
+	pthread_create(&server, NULL, serve, hub);
+	a = vm("a");
+	b = vm("b");
+	pthread_create(&other, NULL, be_met, b);
+	cr_assert_eq(vmq_peer(a, "b", PATIENCE, &id), 0);
+	pthread_join(other, NULL);
+	for (int i = 0; i < 7; i++)
+		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_NOW, VMQ_NOWAIT), 0);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_LAZY, VMQ_NOWAIT), 0);
+		cr_assert_eq(vmq_yield(a), 0);
+	}
+	vmq_close(a);
+	vmq_close(vm("z")); /* served after all of that */
+	vmq_hub_stop(hub);
+	pthread_join(server, NULL);
+	cr_assert_eq(vmq_hub_stats(hub, "a", &s), 0);
+	cr_expect_eq(s.exits_immediate, 7u);
+	cr_expect_eq(s.exits_natural[VMQ_EXIT_YIELD], 3u + s.exits_natural[VMQ_EXIT_IO]);
+	cr_expect_geq(s.kicks, 7u);
+	vmq_close(b);
+	vmq_hub_close(hub);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vmq.h - what the files of the command `vmq` share. */
+#ifndef VMQ_TOOL_H
+#define VMQ_TOOL_H
+
+/* Exit codes of every sub-command. */
+#define TOOL_OK 0
+#define TOOL_FAILED 1
+#define TOOL_USAGE 2
+
+/* A sub-command: argv[0] is "vmq NAME", so that messages of getopt say who speaks. */
+struct tool_command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help; /* one line */
+};
+
+int tool_hub(int argc, char **argv);
+
+#endif
