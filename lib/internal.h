@@ -11,6 +11,8 @@
 #include <vmq/core.h>
 #include <vmq/transport.h>
 
+#include "core/atomic.h"
+
 #define VMQ__LIVE 0x564d5121u
 #define VMQ__PEERS 4096u /* ids on a fabric */
 #define VMQ__STREAM 32   /* messages without an answer that make a stream */
@@ -42,6 +44,8 @@ struct vmq__peer {
 	bool starved;              /* had no room at the last send */
 	pthread_t busy_by;         /* with VMQ_OPEN_THREADSAFE: who is in the */
 	bool busy;                 /* middle of a message on this lane */
+	bool used;                 /* self: something was sent to it */
+	const vmq_le32 *gone_word; /* the VMM's, in the header */
 	/* the receiver's */
 	uint8_t *join;             /* max_msg bytes for fragments */
 	uint32_t join_total, join_have;
@@ -79,6 +83,7 @@ struct vmq__txside {
 	uint64_t messages, bytes, kicks, immediate, natural, drains;
 	uint64_t pages, page_bytes;
 	pthread_mutex_t lock;
+	pthread_cond_t passed;     /* a message in parts has ended; with lock */
 };
 
 struct vmq__rxside {
@@ -88,7 +93,7 @@ struct vmq__rxside {
 	uint32_t seen;
 	struct vmq__staged msg;
 	bool armed;                /* after an EAGAIN, for vmq_fd() */
-	uint32_t idle;
+	uint32_t idle, looks;
 	uint32_t streak;           /* messages since this end last sent */
 	uint32_t spin_ns;          /* adapts below the limit */
 	uint32_t sleepers;
@@ -193,7 +198,8 @@ static inline struct vmq__peer *vmq__tx_peer(struct vmq *q, uint32_t id)
 	return id < VMQ__PEERS ? q->tx.table[id] : NULL;
 }
 
-/* Is another thread in the middle of a message on this lane? */
+/* Is another thread in the middle of a message on this lane? Its end wakes those who
+ * wait for tx.passed. */
 static inline bool vmq__tx_busy(const struct vmq *q, const struct vmq__peer *p)
 {
 	return VMQ__UNLIKELY(q->threadsafe) && p->busy && !pthread_equal(p->busy_by, pthread_self());
@@ -214,7 +220,7 @@ int64_t vmq__left(const struct vmq *q, uint64_t deadline);
 /* recv.c */
 bool vmq__rx_stage(struct vmq *q);
 bool vmq__rx_ready(struct vmq *q);
-int vmq__rx_next(struct vmq *q, int64_t timeout_ns);
+int vmq__rx_await(struct vmq *q, int64_t timeout_ns);
 
 /* idle.c: the receiver finds nothing */
 void vmq__rx_drowse(struct vmq *q);
@@ -229,7 +235,15 @@ void vmq__rx_unlock(struct vmq *q);
 /* send.c */
 int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer **p);
 void vmq__tx_end(struct vmq *q, struct vmq__peer *p);
-int vmq__tx_refused(struct vmq__peer *p);
+/* Why nothing can be sent to this life of a peer, or 0. */
+static inline int vmq__tx_refused(const struct vmq__peer *p)
+{
+	int gone = atomic_load_explicit(&p->gone, memory_order_relaxed);
+
+	if (VMQ__UNLIKELY(gone))
+		return gone;
+	return VMQ__UNLIKELY(vmq__load(p->gone_word)) ? VMQ_EGONE : 0;
+}
 int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t timeout_ns,
 	uint64_t *deadline);
 void vmq__tx_sleep(struct vmq *q, uint64_t deadline);

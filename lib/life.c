@@ -116,15 +116,40 @@ void vmq__tx_view(struct vmq *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
+static bool heard(const struct vmq__peer *p)
+{
+	return p->up && !p->finished && (p->cookie || p->used);
+}
+
+/* Is a life to wait until an earlier one of the same peer is received? The newest
+ * lives come first. Most often there are no earlier ones, which `any` says. */
+static bool waits(const struct vmq__peer *p, bool any)
+{
+	for (const struct vmq__peer *e = any ? p->next : NULL; e; e = e->next)
+		if (e->id == p->id && heard(e))
+			return true;
+	return false;
+}
+
+static bool any_earlier(const struct vmq *q)
+{
+	for (const struct vmq__peer *p = q->lives; p; p = p->next)
+		if (heard(p) && q->peers[p->id] != p)
+			return true;
+	return false;
+}
+
 void vmq__rx_view(struct vmq *q)
 {
 	uint32_t old_count = q->rx.count, n = 0;
 	struct vmq__peer **old = q->rx.list, **list = old == q->rx.lists[0] ? q->rx.lists[1] : q->rx.lists[0];
+	bool any;
 
 	pthread_mutex_lock(&q->lock);
+	any = any_earlier(q);
 	q->rx.seen = atomic_load_explicit(&q->version, memory_order_relaxed);
 	for (struct vmq__peer *p = q->lives; p && n < VMQ__PEERS; p = p->next)
-		if (p->up && !p->finished)
+		if (heard(p) && !waits(p, any))
 			list[n++] = get(p);
 	q->rx.list = list;
 	q->rx.count = n;

@@ -2,11 +2,12 @@
 /* message.c - one message, many, or one in fragments, into a peer's lane. */
 #include <string.h>
 
-#include "core/atomic.h"
-#include "core/copy.h"
+#include "core/lane_hot.h"
+#include "cpu.h"
 #include "internal.h"
 
 #define IOV_LIMIT 1024u
+#define OWN_LIMIT 4096u /* bytes of a batch that are fetched beforehand */
 
 /* A message in pieces, and how far it was copied. */
 struct cursor {
@@ -40,10 +41,20 @@ static void counted(struct vmq *q, uint64_t messages, uint64_t bytes)
 	q->tx.bytes += bytes;
 }
 
-static void set_busy(struct vmq__peer *p, bool on)
+static void set_busy(struct vmq__peer *p)
 {
 	p->busy_by = pthread_self();
-	p->busy = on;
+	p->busy = true;
+}
+
+/* This thread's message has ended, or never began. */
+static void clear_busy(struct vmq *q, struct vmq__peer *p)
+{
+	if (!p->busy || vmq__tx_busy(q, p))
+		return;
+	p->busy = false;
+	if (q->threadsafe)
+		pthread_cond_broadcast(&q->tx.passed);
 }
 
 /* Put one whole message that fits a record; VMQ_EAGAIN if the lane is full. */
@@ -126,11 +137,11 @@ static int send_fragments(struct vmq *q, struct vmq__peer *p, const struct vmq_i
 				timeout_ns, &deadline);
 		if (rc)
 			break;
-		set_busy(p, true);
+		set_busy(p);
 		put_fragment(&p->tx->tx, &c, total, at, part);
 		vmq__tx_ring(q, p, flags);
 	}
-	set_busy(p, false);
+	clear_busy(q, p);
 	return rc;
 }
 
@@ -148,6 +159,29 @@ static int send_iov(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *
 	return rc;
 }
 
+/* vmq__tx_ring() where the peer is awake. */
+static inline void ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
+{
+	if (VMQ__LIKELY(flags == VMQ_SEND_AUTO && p->cookie && vmq__tx_peer_awake(&p->tx->tx)))
+		atomic_store_explicit(&q->tx.sent, true, memory_order_relaxed);
+	else
+		vmq__tx_ring(q, p, flags);
+}
+
+/* vmq__tx_begin() where nothing is out of the ordinary and there is no lock; else
+ * NULL. */
+static inline struct vmq__peer *quick(struct vmq *q, uint32_t peer, uint32_t flags)
+{
+	struct vmq__peer *p;
+
+	if (!vmq__live(q) || q->threadsafe || flags > VMQ_SEND_LAZY || peer >= VMQ__PEERS)
+		return NULL;
+	if (atomic_load_explicit(&q->version, memory_order_acquire) != q->tx.seen)
+		return NULL;
+	p = q->tx.table[peer];
+	return p && !vmq__tx_refused(p) ? p : NULL;
+}
+
 int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len, uint32_t flags,
 	int64_t timeout_ns)
 {
@@ -155,22 +189,27 @@ int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len, uint32_
 	struct vmq_tx *tx;
 	int rc;
 
-	rc = vmq__tx_begin(q, peer, flags, &p);
-	if (VMQ__UNLIKELY(rc))
-		return rc;
+	p = quick(q, peer, flags);
+	if (VMQ__UNLIKELY(!p)) {
+		rc = vmq__tx_begin(q, peer, flags, &p);
+		if (rc)
+			return rc;
+	}
+	rc = 0;
 	tx = &p->tx->tx;
 	if (VMQ__UNLIKELY(!data && len)) {
 		rc = VMQ_EINVAL;
 	} else if (VMQ__LIKELY(len <= tx->inline_max && len <= p->max_msg && !vmq__tx_busy(q, p) &&
-			!vmq_tx_put(tx, VMQ_KIND_MSG, data, (uint32_t)len))) {
-		vmq__tx_ring(q, p, flags);
+			!vmq__tx_put(tx, VMQ_KIND_MSG, data, (uint32_t)len))) {
+		ring(q, p, flags);
 		counted(q, 1, len);
 	} else {
 		struct vmq_iovec iov = { data, len };
 
 		rc = send_iov(q, p, &iov, 1, len, flags, timeout_ns);
 	}
-	vmq__tx_end(q, p);
+	if (VMQ__UNLIKELY(q->threadsafe))
+		vmq__tx_end(q, p);
 	return rc;
 }
 
@@ -204,12 +243,23 @@ int vmq_sendv(struct vmq *q, uint32_t peer, const struct vmq_iovec *iov, unsigne
 	return rc;
 }
 
+/* The lines that a batch will be written to, but for the first, on which the peer is
+ * looking. Only so many stores can wait for their lines; asked for beforehand they do
+ * not wait one behind the other. */
+static void own_lines(const struct vmq_tx *tx, size_t bytes)
+{
+	if (bytes > OWN_LIMIT)
+		bytes = OWN_LIMIT;
+	for (uint32_t at = VMQ__CACHE_LINE; at < bytes; at += VMQ__CACHE_LINE)
+		vmq__prefetch_write(tx->lane + ((tx->own + at) & tx->mask));
+}
+
 /* As many of n messages as fit, published together. */
 static unsigned put_batch(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *m, unsigned n)
 {
 	struct vmq_tx *tx = &p->tx->tx;
-	uint32_t limit = tx->inline_max < p->max_msg ? tx->inline_max : p->max_msg;
 	uint64_t bytes = 0;
+	void *first = NULL;
 	unsigned i;
 
 	if (vmq__tx_busy(q, p))
@@ -217,22 +267,30 @@ static unsigned put_batch(struct vmq *q, struct vmq__peer *p, const struct vmq_i
 	for (i = 0; i < n; i++) {
 		void *to;
 
-		if (m[i].len > limit)
-			break;
-		to = vmq_tx_reserve(tx, (uint32_t)m[i].len);
+		to = vmq__tx_reserve(tx, (uint32_t)m[i].len);
 		if (!to)
 			break;
-		vmq__copy(to, m[i].base, m[i].len);
-		vmq_tx_commit(tx, VMQ_KIND_MSG, 0, (uint32_t)m[i].len, i + 1 == n);
+		/* The first record's line is the one that the peer looks at: it
+		 * is written last, and so fetched once and not twice. */
+		if (i)
+			vmq__copy(to, m[i].base, m[i].len);
+		else
+			first = to;
+		vmq__tx_commit(tx, VMQ_KIND_MSG, 0, (uint32_t)m[i].len, i + 1 == n);
 		bytes += m[i].len;
 	}
-	vmq_tx_publish(tx);
+	if (first)
+		vmq__copy(first, m[0].base, m[0].len);
+	vmq__tx_publish(tx);
 	counted(q, i, bytes);
 	return i;
 }
 
-static int batch_check(const struct vmq__peer *p, const struct vmq_iovec *msgs, unsigned n)
+/* *bytes: what the batch takes in the lane. */
+static int batch_check(const struct vmq__peer *p, const struct vmq_iovec *msgs, unsigned n,
+	size_t *bytes)
 {
+	*bytes = (size_t)n * VMQ_REC_HEADER;
 	if (!n || !msgs)
 		return VMQ_EINVAL;
 	for (unsigned i = 0; i < n; i++) {
@@ -240,6 +298,7 @@ static int batch_check(const struct vmq__peer *p, const struct vmq_iovec *msgs, 
 			return VMQ_EINVAL;
 		if (msgs[i].len > p->tx->tx.inline_max || msgs[i].len > p->max_msg)
 			return VMQ_EMSGSIZE;
+		*bytes += msgs[i].len;
 	}
 	return 0;
 }
@@ -250,12 +309,15 @@ int vmq_send_batch(struct vmq *q, uint32_t peer, const struct vmq_iovec *msgs, u
 	uint64_t deadline = 0;
 	struct vmq__peer *p;
 	unsigned done = 0;
+	size_t bytes;
 	int rc;
 
 	rc = vmq__tx_begin(q, peer, flags, &p);
 	if (rc)
 		return rc;
-	rc = batch_check(p, msgs, n);
+	rc = batch_check(p, msgs, n, &bytes);
+	if (!rc)
+		own_lines(&p->tx->tx, bytes);
 	while (!rc) {
 		done += put_batch(q, p, msgs + done, n - done);
 		if (done == n)
@@ -318,7 +380,7 @@ static void unreserve(struct vmq *q)
 	if (!p)
 		return;
 	q->tx.reserved = NULL;
-	set_busy(p, false);
+	clear_busy(q, p);
 	vmq__peer_put(q, p);
 }
 
@@ -340,7 +402,7 @@ int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data, int64_t t
 		q->tx.reserved = p;
 		q->tx.reserved_len = (uint32_t)len;
 		vmq__peer_get(p);
-		set_busy(p, true);
+		set_busy(p);
 	}
 	vmq__tx_end(q, p);
 	return rc;

@@ -73,6 +73,7 @@ static void peer_up(struct vmq *q, struct vmq__peer *p)
 	if (!p->vouched || !p->cookie)
 		memcpy(p->uuid, p->rx->peer.uuid, sizeof(p->uuid));
 	p->max_msg = p->rx->peer_max_msg;
+	p->gone_word = &((const struct vmq_layout_header *)p->tx->region)->gone[!p->tx->side];
 	if (old)
 		peer_gone(q, old, VMQ_EGONE);
 	p->up = true;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* send.c - the sending half of an endpoint: begin, find room, ring, end. */
 #include <string.h>
+#include <time.h>
 
 #include "cpu.h"
 #include "internal.h"
 
 #define SPIN_LOOKS 64
+#define PASS_NS 10000000 /* at most so long until a look at the deadline */
 
 static void tx_lock(struct vmq *q)
 {
@@ -17,18 +19,6 @@ static void tx_unlock(struct vmq *q)
 {
 	if (VMQ__UNLIKELY(q->threadsafe))
 		pthread_mutex_unlock(&q->tx.lock);
-}
-
-/* Why nothing can be sent to this life of a peer, or 0. */
-int vmq__tx_refused(struct vmq__peer *p)
-{
-	int gone = atomic_load_explicit(&p->gone, memory_order_relaxed);
-
-	if (VMQ__UNLIKELY(gone))
-		return gone;
-	if (VMQ__UNLIKELY(vmq_layout_gone(p->tx->region, !p->tx->side)))
-		return VMQ_EGONE;
-	return 0;
 }
 
 /* Start of every sending call: the handle, the flags, the peer, the lock. */
@@ -66,6 +56,11 @@ void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
 	atomic_store_explicit(&q->tx.sent, true, memory_order_relaxed);
 	if (flags == VMQ_SEND_LAZY)
 		atomic_store_explicit(&q->tx.lazy, true, memory_order_relaxed);
+	if (VMQ__UNLIKELY(!p->cookie && !p->used)) {
+		/* From now on the receiver looks at its own lane too. */
+		p->used = true;
+		vmq__changed(q);
+	}
 	if (VMQ__LIKELY(!vmq_tx_kick_due(&p->tx->tx, (enum vmq_when)flags)))
 		return;
 	q->tx.immediate += now && p->cookie; /* to oneself there is no exit */
@@ -132,8 +127,27 @@ static int tx_no_room(struct vmq *q, struct vmq__peer *p, int64_t timeout_ns)
 	return vmq__timeout(timeout_ns);
 }
 
+/* Another thread is in the middle of a message on this lane: let it have the lock. */
+static void tx_let_pass(struct vmq *q, uint64_t deadline)
+{
+	int64_t left = vmq__left(q, deadline);
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += left < PASS_NS ? (long)left : PASS_NS;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	pthread_cond_timedwait(&q->tx.passed, &q->tx.lock, &t);
+}
+
 static void tx_wait(struct vmq *q, struct vmq__peer *p, uint32_t need, uint64_t deadline)
 {
+	if (vmq__tx_busy(q, p)) {
+		tx_let_pass(q, deadline);
+		return;
+	}
 	if (tx_spin(q, p, need))
 		return;
 	/* The sleep is a natural exit: what was sent lazily is drained by it. */

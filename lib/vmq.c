@@ -119,6 +119,7 @@ static void locks_init(struct vmq *q)
 		pthread_mutex_init(&q->sleep[i].lock, NULL);
 		pthread_cond_init(&q->sleep[i].cond, &mono);
 	}
+	pthread_cond_init(&q->tx.passed, &mono);
 	pthread_condattr_destroy(&mono);
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_mutex_init(&q->tx.lock, NULL);
@@ -131,6 +132,7 @@ static void locks_exit(struct vmq *q)
 		pthread_mutex_destroy(&q->sleep[i].lock);
 		pthread_cond_destroy(&q->sleep[i].cond);
 	}
+	pthread_cond_destroy(&q->tx.passed);
 	pthread_mutex_destroy(&q->lock);
 	pthread_mutex_destroy(&q->tx.lock);
 	pthread_mutex_destroy(&q->rx.lock);

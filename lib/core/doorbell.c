@@ -7,7 +7,7 @@
  * fence is needed only if the consumer may already sleep, and it goes through
  * DROWSY, for longer than a store can wait in a store buffer, before it does.
  */
-#include "lane.h"
+#include "lane_hot.h"
 
 /* Was index `at` passed by publishing [from, to)? */
 static bool passed(uint32_t at, uint32_t from, uint32_t to)
@@ -19,16 +19,8 @@ bool vmq_tx_kick_due(struct vmq_tx *tx, enum vmq_when when)
 {
 	uint32_t from = tx->unkicked, word;
 
-	if (VMQ__UNLIKELY(tx->strict))
-		vmq__fence();
-	/* Relaxed: pairs with vmq_rx_drowse() and vmq_rx_arm(). An AWAKE that
-	 * is out of date is caught by the peer's look after each of them. */
-	word = vmq__load(&tx->theirs->arm);
-	if (VMQ__LIKELY((word & VMQ_ARM_MASK) == VMQ_ARM_AWAKE) && when != VMQ_WHEN_NOW) {
-		tx->unkicked = tx->own;
-		tx->suppressed++;
+	if (VMQ__LIKELY(when != VMQ_WHEN_NOW) && vmq__tx_peer_awake(tx))
 		return false;
-	}
 	if (when == VMQ_WHEN_LAZY) {
 		tx->suppressed++;
 		return false;
