@@ -155,13 +155,19 @@ static bool sleep_armed(struct vmq *q, uint64_t deadline)
 	return found;
 }
 
+/* Nobody is there any more, and nobody can come. */
+static bool fabric_gone(const struct vmq *q)
+{
+	return atomic_load_explicit(&q->down, memory_order_acquire) && !q->up;
+}
+
 /* 0: something is there now; else why not. */
 int vmq__rx_wait(struct vmq *q, int64_t timeout_ns)
 {
 	uint64_t deadline, now;
 
-	if (atomic_load_explicit(&q->down, memory_order_acquire) && !q->up)
-		return VMQ_ECONN;
+	if (fabric_gone(q))
+		return vmq__rx_ready(q) ? 0 : VMQ_ECONN;
 	if (timeout_ns == VMQ_NOWAIT)
 		return empty_now(q);
 	now = vmq__now(q);
@@ -171,8 +177,8 @@ int vmq__rx_wait(struct vmq *q, int64_t timeout_ns)
 			return 0;
 		if (drowse(q, vmq__now(q)) || sleep_armed(q, deadline))
 			return 0;
-		if (atomic_load_explicit(&q->down, memory_order_acquire) && !q->up)
-			return VMQ_ECONN;
+		if (fabric_gone(q))
+			return vmq__rx_ready(q) ? 0 : VMQ_ECONN;
 		now = vmq__now(q);
 	} while (now < deadline);
 	return VMQ_ETIMEDOUT;

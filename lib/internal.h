@@ -49,6 +49,7 @@ struct vmq__peer {
 	/* the receiver's */
 	uint8_t *join;             /* max_msg bytes for fragments */
 	uint32_t join_total, join_have;
+	uint32_t looks;            /* that found the lane empty */
 	bool finished;             /* its end was reported */
 	struct vmq__peer *next;    /* all lives that still have references */
 };
@@ -93,7 +94,7 @@ struct vmq__rxside {
 	uint32_t seen;
 	struct vmq__staged msg;
 	bool armed;                /* after an EAGAIN, for vmq_fd() */
-	uint32_t idle, looks;
+	uint32_t idle;
 	uint32_t streak;           /* messages since this end last sent */
 	uint32_t spin_ns;          /* adapts below the limit */
 	uint32_t sleepers;

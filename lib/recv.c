@@ -158,9 +158,10 @@ static bool lane_look(struct vmq *q, struct vmq__peer *p)
 		int n = vmq__rx_peek(&p->rx->rx, &rec);
 
 		if (!n) {
-			/* Whether the peer is gone, or waits for room that it has
-			 * long been told of, is not asked at each look. */
-			if (p->rx->rx.own != p->rx->rx.published || !(++q->rx.looks % LOOKS_FREE))
+			/* Whether the peer has just closed, or waits for room that it
+			 * has long been told of, is not asked at each look. */
+			if (p->rx->rx.own != p->rx->rx.published || !(++p->looks % LOOKS_FREE) ||
+					atomic_load_explicit(&p->gone, memory_order_relaxed))
 				lane_empty(q, p);
 			lane_ahead(q, p);
 			return false;

@@ -106,6 +106,38 @@ Test(death, back_under_the_same_name)
 	vmq_close(a);
 }
 
+/* Several lives went by before anybody looked: one after the other, not mixed. */
+Test(death, lives_are_received_in_order)
+{
+	struct vmq_event e = { .size = sizeof(e) };
+	struct vmq *a = conf_vm("a", NULL);
+	struct conf_peer peer;
+	uint32_t n, b = 0;
+
+	for (int life = 0; life < 3; life++) {
+		conf_spawn(&peer, "b", send_and_die, NULL);
+		b = conf_meet(a, "b");
+		conf_join(&peer);
+	}
+	for (uint32_t i = 0; i < 3 * SENT; i++) {
+		int64_t rc;
+
+		do {
+			rc = vmq_recv(a, &n, sizeof(n), NULL, PATIENCE);
+		} while (rc == VMQ_EGONE);
+		cr_assert_eq(rc, (int64_t)sizeof(n));
+		cr_assert_eq(n, i % SENT);
+	}
+	cr_expect_eq(vmq_recv(a, &n, sizeof(n), NULL, PATIENCE), VMQ_EGONE);
+	cr_expect_eq(vmq_send(a, b, "x", 1, 0, PATIENCE), VMQ_EGONE);
+	while (!vmq_event(a, &e, VMQ_NOWAIT)) {
+		cr_expect_eq(e.peer, b);
+		n = e.type;
+	}
+	cr_expect_eq(n, (uint32_t)VMQ_EVENT_LEAVE, "the last news of it");
+	vmq_close(a);
+}
+
 /* ---- waiting for one that dies -------------------------------------------------------- */
 
 static void die_beside_sleeper(struct conf_peer *me)
