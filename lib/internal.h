@@ -111,7 +111,7 @@ struct vmq__sleeper {
 	pthread_cond_t cond;
 	bool polling;
 	uint64_t wakes;
-	uint64_t kicked;           /* doorbells found rung */
+	_Atomic uint64_t kicked;   /* doorbells found rung */
 };
 
 struct vmq {
@@ -235,6 +235,8 @@ void vmq__rx_unlock(struct vmq *q);
 
 /* send.c */
 int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer **p);
+void vmq__tx_lock(struct vmq *q);
+void vmq__tx_unlock(struct vmq *q);
 void vmq__tx_end(struct vmq *q, struct vmq__peer *p);
 /* Why nothing can be sent to this life of a peer, or 0. */
 static inline int vmq__tx_refused(const struct vmq__peer *p)

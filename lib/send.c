@@ -9,13 +9,13 @@
 #define SPIN_LOOKS 64
 #define PASS_NS 10000000 /* at most so long until a look at the deadline */
 
-static void tx_lock(struct vmq *q)
+void vmq__tx_lock(struct vmq *q)
 {
 	if (VMQ__UNLIKELY(q->threadsafe))
 		pthread_mutex_lock(&q->tx.lock);
 }
 
-static void tx_unlock(struct vmq *q)
+void vmq__tx_unlock(struct vmq *q)
 {
 	if (VMQ__UNLIKELY(q->threadsafe))
 		pthread_mutex_unlock(&q->tx.lock);
@@ -30,11 +30,11 @@ int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer
 		return VMQ_EBADF;
 	if (VMQ__UNLIKELY(flags > VMQ_SEND_LAZY))
 		return VMQ_EINVAL;
-	tx_lock(q);
+	vmq__tx_lock(q);
 	*p = vmq__tx_peer(q, peer);
 	rc = *p ? vmq__tx_refused(*p) : vmq__peer_state(q, peer);
 	if (VMQ__UNLIKELY(rc))
-		tx_unlock(q);
+		vmq__tx_unlock(q);
 	else if (VMQ__UNLIKELY(q->threadsafe))
 		vmq__peer_get(*p);
 	return rc;
@@ -44,7 +44,7 @@ int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer
  * with one sender only, the view itself holds the peer. */
 void vmq__tx_end(struct vmq *q, struct vmq__peer *p)
 {
-	tx_unlock(q);
+	vmq__tx_unlock(q);
 	if (VMQ__UNLIKELY(q->threadsafe))
 		vmq__peer_put(q, p);
 }
@@ -86,9 +86,9 @@ static void tx_exit(struct vmq *q, enum vmq_exit_reason reason)
 void vmq__tx_sleep(struct vmq *q, uint64_t deadline)
 {
 	tx_exit(q, VMQ_EXIT_WAIT);
-	tx_unlock(q);
+	vmq__tx_unlock(q);
 	vmq__sleep(q, VMQ_FD_SPACE, deadline);
-	tx_lock(q);
+	vmq__tx_lock(q);
 }
 
 static bool tx_fits(struct vmq *q, struct vmq__peer *p, uint32_t need)
@@ -189,7 +189,7 @@ bool vmq__tx_ready(struct vmq *q)
 {
 	bool all = true, some = false;
 
-	tx_lock(q);
+	vmq__tx_lock(q);
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = starved(q, id);
 
@@ -201,7 +201,7 @@ bool vmq__tx_ready(struct vmq *q)
 		p->starved = false;
 		some = true;
 	}
-	tx_unlock(q);
+	vmq__tx_unlock(q);
 	return all || some;
 }
 
@@ -210,33 +210,33 @@ bool vmq__tx_arm(struct vmq *q)
 {
 	bool clear = true;
 
-	tx_lock(q);
+	vmq__tx_lock(q);
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = starved(q, id);
 
 		if (p && !vmq_tx_space_arm(&p->tx->tx, p->tx->tx.inline_max))
 			clear = false;
 	}
-	tx_unlock(q);
+	vmq__tx_unlock(q);
 	return clear;
 }
 
 void vmq__tx_wake(struct vmq *q)
 {
-	tx_lock(q);
+	vmq__tx_lock(q);
 	for (uint32_t id = 0; id < q->id_limit; id++)
 		if (starved(q, id))
 			vmq_tx_space_wake(&q->tx.table[id]->tx->tx);
-	tx_unlock(q);
+	vmq__tx_unlock(q);
 }
 
 int vmq_flush(struct vmq *q)
 {
-	uint64_t before;
+	uint64_t before, rang;
 
 	if (!vmq__live(q))
 		return VMQ_EBADF;
-	tx_lock(q);
+	vmq__tx_lock(q);
 	vmq__tx_peer(q, 0); /* the view, as of now */
 	before = q->tx.kicks;
 	for (uint32_t id = 0; id < q->id_limit; id++) {
@@ -246,16 +246,17 @@ int vmq_flush(struct vmq *q)
 			vmq__tx_ring(q, p, VMQ_SEND_AUTO);
 	}
 	atomic_store_explicit(&q->tx.lazy, false, memory_order_relaxed);
-	tx_unlock(q);
-	return (int)(q->tx.kicks - before);
+	rang = q->tx.kicks - before;
+	vmq__tx_unlock(q);
+	return (int)rang;
 }
 
 int vmq_yield(struct vmq *q)
 {
 	if (!vmq__live(q))
 		return VMQ_EBADF;
-	tx_lock(q);
+	vmq__tx_lock(q);
 	tx_exit(q, VMQ_EXIT_YIELD);
-	tx_unlock(q);
+	vmq__tx_unlock(q);
 	return 0;
 }

@@ -269,6 +269,7 @@ static void sum_lanes(struct vmq *q, struct vmq_stats *s)
 		s->stale += p->rx->rx.stale;
 	}
 	s->peers = q->up;
+	s->poisons = q->rx.poisons;
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -278,6 +279,8 @@ int vmq_stats(struct vmq *q, struct vmq_stats *stats)
 		return VMQ_EBADF;
 	if (!stats || stats->size != sizeof(*stats))
 		return VMQ_EINVAL;
+	vmq__tx_lock(q);
+	vmq__rx_lock(q);
 	*stats = (struct vmq_stats){
 		.size = sizeof(*stats),
 		.sent = q->tx.messages,
@@ -295,8 +298,9 @@ int vmq_stats(struct vmq *q, struct vmq_stats *stats)
 		.pages_received = q->rx.pages,
 		.page_bytes_sent = q->tx.page_bytes,
 		.partial = q->rx.partial,
-		.poisons = q->rx.poisons,
 	};
 	sum_lanes(q, stats);
+	vmq__rx_unlock(q);
+	vmq__tx_unlock(q);
 	return 0;
 }

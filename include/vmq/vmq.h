@@ -406,8 +406,8 @@ struct vmq_stats {
 	uint64_t peers;            /* there now, without oneself */
 };
 
-/* Copy the counters. VMQ_EINVAL. (A; with others at work they may disagree by
- * what is under way) */
+/* Copy the counters. VMQ_EINVAL. (A; without VMQ_OPEN_THREADSAFE, what the other
+ * thread counts meanwhile may be behind) */
 VMQ_API int vmq_stats(struct vmq *q, struct vmq_stats *stats);
 
 /* A code's text, in English, static. Any number gets one. */

@@ -19,6 +19,7 @@ static void send_and_die(struct conf_peer *me)
 	need(a);
 	for (uint32_t i = 0; i < SENT; i++)
 		need(vmq_send(q, a, &i, sizeof(i), i % 3, PATIENCE) == 0);
+	peer_hear(me); /* it was met */
 	peer_die(me, q);
 }
 
@@ -48,6 +49,7 @@ Test(death, what_was_committed_arrives)
 
 	conf_spawn(&peer, "b", send_and_die, NULL);
 	b = conf_meet(a, "b");
+	conf_tell(&peer, 0);
 	conf_join(&peer); /* it is dead before anything is received */
 	expect_all(a, b);
 	cr_expect_eq(vmq_peer_info(a, b, &info), 0);
@@ -94,6 +96,7 @@ Test(death, back_under_the_same_name)
 	for (int life = 0; life < 4; life++) {
 		conf_spawn(&peer, "b", send_and_die, NULL);
 		b = conf_meet(a, "b");
+		conf_tell(&peer, 0);
 		cr_assert_eq(vmq_peer_info(a, b, &info), 0);
 		cr_expect_neq(info.epoch, epoch);
 		if (life)
@@ -117,6 +120,7 @@ Test(death, lives_are_received_in_order)
 	for (int life = 0; life < 3; life++) {
 		conf_spawn(&peer, "b", send_and_die, NULL);
 		b = conf_meet(a, "b");
+		conf_tell(&peer, 0);
 		conf_join(&peer);
 	}
 	for (uint32_t i = 0; i < 3 * SENT; i++) {
@@ -251,6 +255,7 @@ static void send_pages_and_die(struct conf_peer *me)
 		pattern(page.addr, 2 * PAGE, i);
 		need(vmq_page_send(q, &page, VMQ_PAGE_MOVE, NULL, 0, 0, PATIENCE) == 0);
 	}
+	peer_hear(me); /* it was met */
 	peer_die(me, q);
 }
 
@@ -262,6 +267,7 @@ Test(death, last_pages_arrive)
 
 	conf_spawn(&peer, "b", send_pages_and_die, NULL);
 	cr_assert(conf_meet(a, "b"));
+	conf_tell(&peer, 0);
 	conf_join(&peer);
 	for (uint32_t i = 0; i < 3; i++) {
 		cr_assert_eq(vmq_recv(a, NULL, 0, &msg, PATIENCE), 0);
