@@ -60,7 +60,7 @@ static bool allowed(const struct vmq_vmm *vmm, const char *a, const char *b)
 static bool connected(const struct vmq_vm *a, const struct vmq_vm *b)
 {
 	for (struct vmq_vmm_link *l = a->links; l; l = l->next)
-		if (vmm__peer(l) == b && !l->channel->revoked)
+		if (vmq__vmm_peer(l) == b && !l->channel->revoked)
 			return true;
 	return false;
 }
@@ -72,10 +72,10 @@ static void enforce_pair(struct vmq_vm *a, struct vmq_vm *b)
 	if (a->halted || b->halted)
 		return;
 	if (may && !connected(a, b))
-		vmm__connect(a, b);
+		vmq__vmm_connect(a, b);
 	for (struct vmq_vmm_link *l = a->links; l && !may; l = l->next)
-		if (vmm__peer(l) == b && !l->channel->revoked)
-			vmm__revoke(l->channel);
+		if (vmq__vmm_peer(l) == b && !l->channel->revoked)
+			vmq__vmm_revoke(l->channel);
 }
 
 static void enforce(struct vmq_vmm *vmm)
@@ -198,7 +198,7 @@ static void vm_unlink(struct vmq_vm *vm)
 	struct vmq_vm **at = &vmm->vms;
 
 	while (vm->links)
-		vmm__detach(vm->links);
+		vmq__vmm_detach(vm->links);
 	while (*at && *at != vm)
 		at = &(*at)->next;
 	if (*at)
@@ -215,7 +215,7 @@ static int connect_all(struct vmq_vm *vm)
 
 		if (peer->halted || !allowed(vm->vmm, vm->ident.name, peer->ident.name))
 			continue;
-		rc = vmm__connect(vm, peer);
+		rc = vmq__vmm_connect(vm, peer);
 		if (rc)
 			return rc;
 	}
@@ -272,7 +272,7 @@ int vmq_vmm_halt(struct vmq_vm *vm)
 	pthread_mutex_lock(&vm->vmm->lock);
 	vm->halted = true;
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next)
-		vmm__end(l);
+		vmq__vmm_end(l);
 	pthread_mutex_unlock(&vm->vmm->lock);
 	return 0;
 }
@@ -326,7 +326,7 @@ int vmq_vmm_lookup(struct vmq_vm *vm, const char *name)
 
 static unsigned link_kick(struct vmq_vmm_link *link, unsigned what)
 {
-	struct vmq_vm *peer = vmm__peer(link);
+	struct vmq_vm *peer = vmq__vmm_peer(link);
 
 	if (!what || !peer)
 		return 0;
@@ -340,7 +340,7 @@ static unsigned link_drain(struct vmq_vmm_link *link, unsigned what)
 {
 	struct vmm_channel *ch = link->channel;
 
-	vmm__pages(ch, 0, 0);
+	vmq__vmm_pages(ch, 0, 0);
 	return link_kick(link, what | vmq_layout_kick_due(ch->meta, &ch->geo, link->side));
 }
 
@@ -370,7 +370,7 @@ int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer)
 		return VMQ_EBADF;
 	pthread_mutex_lock(&vm->vmm->lock);
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next) {
-		const struct vmq_vm *other = vmm__peer(l);
+		const struct vmq_vm *other = vmq__vmm_peer(l);
 		bool this = other && other->ident.id == peer;
 
 		if (l->ended)
@@ -392,7 +392,7 @@ int vmq_vmm_bypass(struct vmq_vmm_link *link, unsigned what)
 		return VMQ_EBADF;
 	vmm = link->channel->vmm;
 	pthread_mutex_lock(&vmm->lock);
-	peer = vmm__peer(link);
+	peer = vmq__vmm_peer(link);
 	if (peer && !link->ended) {
 		peer->config.kick(peer->config.ctx, what);
 		link->vm->stats.bypass++;
@@ -421,7 +421,7 @@ int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats)
 	stats->size = sizeof(*stats);
 	stats->peers = 0;
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next)
-		stats->peers += !l->ended && vmm__peer(l);
+		stats->peers += !l->ended && vmq__vmm_peer(l);
 	pthread_mutex_unlock(&vm->vmm->lock);
 	return 0;
 }

@@ -73,16 +73,16 @@ struct vmq_vmm {
 };
 
 /* vmm_link.c: channels, under the lock */
-int vmm__connect(struct vmq_vm *a, struct vmq_vm *b);
-void vmm__end(struct vmq_vmm_link *link);
-void vmm__detach(struct vmq_vmm_link *link);
-void vmm__revoke(struct vmm_channel *ch);
+int vmq__vmm_connect(struct vmq_vm *a, struct vmq_vm *b);
+void vmq__vmm_end(struct vmq_vmm_link *link);
+void vmq__vmm_detach(struct vmq_vmm_link *link);
+void vmq__vmm_revoke(struct vmm_channel *ch);
 
 /* vmm_page.c, under the lock */
-int vmm__pages(struct vmm_channel *ch, uint32_t first, uint32_t count);
+int vmq__vmm_pages(struct vmm_channel *ch, uint32_t first, uint32_t count);
 
 /* The VM at the other end, if it is there. */
-static inline struct vmq_vm *vmm__peer(const struct vmq_vmm_link *link)
+static inline struct vmq_vm *vmq__vmm_peer(const struct vmq_vmm_link *link)
 {
 	const struct vmq_vmm_link *other = &link->channel->link[!link->side];
 

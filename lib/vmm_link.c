@@ -100,7 +100,7 @@ static int link_open(struct vmm_channel *ch, unsigned side, struct vmq_vm *vm)
 
 static int link_attach(struct vmq_vmm_link *link)
 {
-	const struct vmq_vm *vm = link->vm, *peer = vmm__peer(link);
+	const struct vmq_vm *vm = link->vm, *peer = vmq__vmm_peer(link);
 	struct vmq_vmm_channel c = {
 		.size = sizeof(c),
 		.link = link,
@@ -119,9 +119,9 @@ static int link_attach(struct vmq_vmm_link *link)
 }
 
 /* This end is over: the other is told. Its own VM still has the link. */
-void vmm__end(struct vmq_vmm_link *link)
+void vmq__vmm_end(struct vmq_vmm_link *link)
 {
-	struct vmq_vm *peer = vmm__peer(link);
+	struct vmq_vm *peer = vmq__vmm_peer(link);
 
 	if (link->ended)
 		return;
@@ -147,18 +147,18 @@ static void link_drop(struct vmq_vmm_link *link)
 	link->ended = true;
 }
 
-void vmm__detach(struct vmq_vmm_link *link)
+void vmq__vmm_detach(struct vmq_vmm_link *link)
 {
 	struct vmm_channel *ch = link->channel;
 
-	vmm__end(link);
+	vmq__vmm_end(link);
 	link_drop(link);
 	if (!ch->link[!link->side].vm)
 		channel_free(ch);
 }
 
 /* The pair may not talk any more: both are told, and detach. */
-void vmm__revoke(struct vmm_channel *ch)
+void vmq__vmm_revoke(struct vmm_channel *ch)
 {
 	ch->revoked = true;
 	for (unsigned side = 0; side < 2; side++) {
@@ -179,7 +179,7 @@ static void disconnect(struct vmm_channel *ch, bool told)
 
 	if (told && both) {
 		/* Its VM detaches when it has heard. */
-		vmm__detach(&ch->link[0]);
+		vmq__vmm_detach(&ch->link[0]);
 		return;
 	}
 	for (unsigned side = 0; side < 2; side++)
@@ -190,7 +190,7 @@ static void disconnect(struct vmm_channel *ch, bool told)
 
 /* Make a channel between two VMs and show it to both: first to b, which was there
  * before, so that a knows of it only if it will stay. */
-int vmm__connect(struct vmq_vm *a, struct vmq_vm *b)
+int vmq__vmm_connect(struct vmq_vm *a, struct vmq_vm *b)
 {
 	struct vmq_vm *vm[2] = { a, b };
 	struct vmm_channel *ch = NULL;
@@ -224,7 +224,7 @@ int vmq_vmm_detach(struct vmq_vmm_link *link)
 		return VMQ_EBADF;
 	vmm = link->channel->vmm;
 	pthread_mutex_lock(&vmm->lock);
-	vmm__detach(link);
+	vmq__vmm_detach(link);
 	pthread_mutex_unlock(&vmm->lock);
 	return 0;
 }
@@ -242,7 +242,7 @@ int vmq_vmm_pages(struct vmq_vmm_link *link, uint32_t first, uint32_t count)
 	if (first > pages || count > pages - first)
 		return VMQ_EINVAL;
 	pthread_mutex_lock(&ch->vmm->lock);
-	rc = link->window ? vmm__pages(ch, first, count) : VMQ_ENOTSUP;
+	rc = link->window ? vmq__vmm_pages(ch, first, count) : VMQ_ENOTSUP;
 	pthread_mutex_unlock(&ch->vmm->lock);
 	return rc;
 }

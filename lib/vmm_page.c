@@ -164,7 +164,7 @@ static int sync_range(struct vmm_channel *ch, uint32_t first, uint32_t end)
 	return bad ? bad : changed;
 }
 
-int vmm__pages(struct vmm_channel *ch, uint32_t first, uint32_t n)
+int vmq__vmm_pages(struct vmm_channel *ch, uint32_t first, uint32_t n)
 {
 	uint32_t pages = ch->geo.pool_pages[0] + ch->geo.pool_pages[1];
 	uint32_t now[2] = { seq(ch, 0), seq(ch, 1) };

@@ -80,7 +80,7 @@ static int attach(void)
 	unsigned len;
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	sim_wire_address(hub.path, &sun, &len);
+	vmq__sim_wire_address(hub.path, &sun, &len);
 	cr_assert_eq(connect(s, (struct sockaddr *)&sun, len), 0);
 	return s;
 }
@@ -117,7 +117,7 @@ Test(bad_client, talks_before_its_name)
 	struct sim_wire m = packet(SIM_EXIT, "");
 	int s = attach();
 
-	sim_wire_send(s, &m, NULL, 0);
+	vmq__sim_wire_send(s, &m, NULL, 0);
 	cut_off(s);
 }
 
@@ -127,9 +127,9 @@ static void refused(struct sim_wire m, int code)
 	struct pollfd p = { .fd = s, .events = POLLIN };
 	struct sim_wire answer;
 
-	sim_wire_send(s, &m, NULL, 0);
+	vmq__sim_wire_send(s, &m, NULL, 0);
 	cr_assert_eq(poll(&p, 1, PATIENCE_MS), 1);
-	cr_assert_eq(sim_wire_recv(s, &answer, fds), 0);
+	cr_assert_eq(vmq__sim_wire_recv(s, &answer, fds), 0);
 	cr_expect_eq(answer.type, (uint32_t)SIM_REFUSED);
 	cr_expect_eq(answer.code, code);
 	cr_expect_neq(answer.text[0], 0);
@@ -161,7 +161,7 @@ static int joined(const char *name)
 	struct sim_wire m = packet(SIM_HELLO, name);
 	int s = attach();
 
-	cr_assert_eq(sim_wire_send(s, &m, NULL, 0), 0);
+	cr_assert_eq(vmq__sim_wire_send(s, &m, NULL, 0), 0);
 	return s;
 }
 
@@ -170,7 +170,7 @@ Test(bad_client, says_its_name_twice)
 	struct sim_wire m = packet(SIM_HELLO, "two");
 	int s = joined("one");
 
-	sim_wire_send(s, &m, NULL, 0);
+	vmq__sim_wire_send(s, &m, NULL, 0);
 	cut_off(s);
 }
 
@@ -209,7 +209,7 @@ Test(bad_client, noise)
 			m.type = i % 2 ? SIM_EXIT : i % 4 ? SIM_LOOKUP : SIM_DETACH;
 			if (x % 2)
 				m.reason %= 5;
-			sim_wire_send(s, &m, NULL, 0);
+			vmq__sim_wire_send(s, &m, NULL, 0);
 		}
 		close(s);
 		if (round % 10 == 0)
@@ -224,7 +224,7 @@ Test(bad_client, gives_descriptors)
 	int s = joined("e"), fd = eventfd(0, EFD_CLOEXEC);
 
 	for (int i = 0; i < 5000; i++)
-		while (sim_wire_send(s, &m, (int[]){ fd, fd, fd }, 3) == VMQ_EAGAIN)
+		while (vmq__sim_wire_send(s, &m, (int[]){ fd, fd, fd }, 3) == VMQ_EAGAIN)
 			;
 	others_are_well();
 	close(s);
@@ -239,7 +239,7 @@ Test(bad_client, never_reads)
 	int s = joined("deaf"), rc = 0;
 
 	while (rc != VMQ_ECONN && now_ns() < until)
-		rc = sim_wire_send(s, &m, NULL, 0);
+		rc = vmq__sim_wire_send(s, &m, NULL, 0);
 	cr_expect_eq(rc, VMQ_ECONN, "it may go on for ever");
 	close(s);
 	others_are_well();
@@ -260,7 +260,7 @@ Test(bad_client, floods)
 
 		close(end[1]);
 		while (poll(&p, 1, 0) == 0)
-			sim_wire_send(s, &m, NULL, 0);
+			vmq__sim_wire_send(s, &m, NULL, 0);
 		_exit(0);
 	}
 	close(s);

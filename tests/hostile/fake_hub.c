@@ -30,7 +30,7 @@ static void start(void)
 	scratch_make(dir, sizeof(dir));
 	snprintf(path, sizeof(path), "%s/hub", dir);
 	snprintf(uri, sizeof(uri), "sim:unix=%s?name=victim", path);
-	sim_wire_address(path, &sun, &len);
+	vmq__sim_wire_address(path, &sun, &len);
 	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	cr_assert_eq(bind(listener, (struct sockaddr *)&sun, len), 0);
 	cr_assert_eq(listen(listener, 4), 0);
@@ -54,7 +54,7 @@ static void accept_hello(void)
 	int rc;
 
 	conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	while ((rc = sim_wire_recv(conn, &hello, fds)) == VMQ_EAGAIN && now_ns() < until)
+	while ((rc = vmq__sim_wire_recv(conn, &hello, fds)) == VMQ_EAGAIN && now_ns() < until)
 		;
 	if (rc || hello.type != SIM_HELLO || strcmp(hello.name, "victim"))
 		abort();
@@ -138,7 +138,7 @@ static void other_version(void)
 
 	accept_hello();
 	m.version = 99;
-	sim_wire_send(conn, &m, NULL, 0);
+	vmq__sim_wire_send(conn, &m, NULL, 0);
 }
 
 static void no_doorbells(void)
@@ -146,7 +146,7 @@ static void no_doorbells(void)
 	struct sim_wire m = packet(SIM_WELCOME);
 
 	accept_hello();
-	sim_wire_send(conn, &m, NULL, 0);
+	vmq__sim_wire_send(conn, &m, NULL, 0);
 }
 
 static void something_else(void)
@@ -154,7 +154,7 @@ static void something_else(void)
 	struct sim_wire m = packet(SIM_EXIT);
 
 	accept_hello();
-	sim_wire_send(conn, &m, NULL, 0);
+	vmq__sim_wire_send(conn, &m, NULL, 0);
 }
 
 static void refuses_without_reason(void)
@@ -164,7 +164,7 @@ static void refuses_without_reason(void)
 	accept_hello();
 	m.code = 7;
 	memset(m.text, 'x', sizeof(m.text)); /* and without an end */
-	sim_wire_send(conn, &m, NULL, 0);
+	vmq__sim_wire_send(conn, &m, NULL, 0);
 }
 
 Test(fake_hub, is_silent) { refused(silent, VMQ_ECONN); }
@@ -188,7 +188,7 @@ static void welcomes(void)
 	m.id = 5;
 	m.lane = 4096;
 	m.pages = 2;
-	sim_wire_send(conn, &m, fds, 2);
+	vmq__sim_wire_send(conn, &m, fds, 2);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -233,7 +233,7 @@ static void tell_join(const struct sim_wire *m, int fd)
 {
 	int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	cr_assert_eq(sim_wire_send(conn, m, (int[]){ fd, bell, bell }, 3), 0);
+	cr_assert_eq(vmq__sim_wire_send(conn, m, (int[]){ fd, bell, bell }, 3), 0);
 	close(bell);
 	close(fd);
 }
@@ -248,7 +248,7 @@ static void turned_down(struct vmq *q)
 
 	rc = vmq_peer(q, "evil", VMQ_NOWAIT, &id);
 	cr_expect(rc == VMQ_EAGAIN || rc == VMQ_EPROTO || rc == VMQ_EVERSION, "%s", vmq_errname(rc));
-	cr_assert_eq(sim_wire_recv(conn, &m, fds), 0);
+	cr_assert_eq(vmq__sim_wire_recv(conn, &m, fds), 0);
 	cr_expect_eq(m.type, (uint32_t)SIM_DETACH, "packet %u", m.type);
 	cr_expect_eq(m.chan, 77u);
 	cr_expect_eq(vmq_send(q, 6, "x", 1, 0, VMQ_NOWAIT), VMQ_ENOENT);
@@ -305,7 +305,7 @@ Test(fake_hub, join_without_descriptors)
 	struct sim_wire m = join();
 	struct vmq *q = victim();
 
-	cr_assert_eq(sim_wire_send(conn, &m, NULL, 0), 0);
+	cr_assert_eq(vmq__sim_wire_send(conn, &m, NULL, 0), 0);
 	turned_down(q);
 }
 
@@ -450,9 +450,9 @@ Test(fake_hub, news_of_nothing)
 		}
 		m.version = SIM_WIRE_VERSION;
 		m.type = i % 12;
-		cr_assert_eq(sim_wire_send(conn, &m, NULL, 0), 0);
+		cr_assert_eq(vmq__sim_wire_send(conn, &m, NULL, 0), 0);
 		cr_assert_eq(vmq_peer(q, "nobody", VMQ_NOWAIT, &id), VMQ_EAGAIN);
-		while (!sim_wire_recv(conn, &m, (int[SIM_WIRE_FDS]){ 0 }))
+		while (!vmq__sim_wire_recv(conn, &m, (int[SIM_WIRE_FDS]){ 0 }))
 			; /* lookups, detachments */
 	}
 	cr_expect_eq(vmq_send(q, 5, "x", 1, 0, VMQ_NOWAIT), 0);

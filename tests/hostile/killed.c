@@ -44,6 +44,7 @@ static void start(void)
 		rc = vmq_peer(a, "good", VMQ_NOWAIT, &to_good);
 	} while (rc == VMQ_EAGAIN);
 	cr_assert_eq(rc, 0);
+	cr_assert_eq(vmq_peer(good, "a", PATIENCE, &to_a), 0);
 }
 
 static void stop(void)

@@ -56,7 +56,7 @@ static int connect_hub(struct client *c, const char *path)
 {
 	struct sockaddr_un a;
 	unsigned len;
-	int rc = sim_wire_address(path, &a, &len);
+	int rc = vmq__sim_wire_address(path, &a, &len);
 
 	if (rc)
 		return c->ops->fail(c->port, VMQ_EURI, "'%.120s' cannot be a socket's path", path);
@@ -67,7 +67,7 @@ static int connect_hub(struct client *c, const char *path)
 		rc = vmq__errno(errno);
 		return c->ops->fail(c->port, rc, "no hub listens at %s: %s", path, strerror(errno));
 	}
-	if (!sim_wire_trusted(c->sock, NULL))
+	if (!vmq__sim_wire_trusted(c->sock, NULL))
 		return c->ops->fail(c->port, VMQ_EACCES, "the hub at %s is another user's", path);
 	return 0;
 }
@@ -79,7 +79,7 @@ static int say_hello(struct client *c, const struct vmq_open_args *args)
 
 	strcpy(m.name, args->name);
 	memcpy(m.uuid, args->uuid, sizeof(m.uuid));
-	return sim_wire_send(c->sock, &m, NULL, 0);
+	return vmq__sim_wire_send(c->sock, &m, NULL, 0);
 }
 
 static int welcomed(struct client *c, struct vmq_open_args *args, const struct sim_wire *m, int *fds)
@@ -90,14 +90,14 @@ static int welcomed(struct client *c, struct vmq_open_args *args, const struct s
 		return c->ops->fail(c->port, m->code < 0 ? m->code : VMQ_EPROTO, "%s", m->text);
 	if (m->type != SIM_WELCOME || fds[0] < 0 || fds[1] < 0)
 		return VMQ_EPROTO;
-	rc = sim_bell_wrap(&c->sim.bell, fds);
+	rc = vmq__sim_bell_wrap(&c->sim.bell, fds);
 	if (rc)
 		return rc;
 	fds[0] = fds[1] = -1;
 	args->id = m->id;
 	args->lane_size = m->lane;
 	args->pool_pages = m->pages;
-	sim_fault_init(&c->sim.fault, &m->faults, NULL);
+	vmq__sim_fault_init(&c->sim.fault, &m->faults, NULL);
 	return 0;
 }
 
@@ -112,20 +112,20 @@ static int wait_welcome(struct client *c, struct vmq_open_args *args, const char
 	} while (rc < 0 && errno == EINTR);
 	if (rc <= 0)
 		return c->ops->fail(c->port, VMQ_ECONN, "the hub at %s does not answer", path);
-	rc = sim_wire_recv(c->sock, &m, fds);
+	rc = vmq__sim_wire_recv(c->sock, &m, fds);
 	if (rc == VMQ_EVERSION)
 		return c->ops->fail(c->port, rc, "the hub at %s speaks another version", path);
 	if (rc)
 		return rc == VMQ_EAGAIN ? VMQ_ECONN : rc;
 	rc = welcomed(c, args, &m, fds);
-	sim_wire_close(fds);
+	vmq__sim_wire_close(fds);
 	return rc;
 }
 
 static void chan_free(struct chan *ch)
 {
 	vmq__window_close(ch->window);
-	sim_bell_put(ch->bell);
+	vmq__sim_bell_put(ch->bell);
 	free(ch);
 }
 
@@ -153,7 +153,7 @@ static void client_close(void *state)
 	}
 	if (c->sock >= 0)
 		close(c->sock);
-	sim_bell_put(c->sim.bell);
+	vmq__sim_bell_put(c->sim.bell);
 	free(c);
 }
 
@@ -214,7 +214,7 @@ static int tell_exit(struct client *c, struct sim_wire *m)
 	m->type = SIM_EXIT;
 	m->quiet = atomic_exchange_explicit(&c->quiet, 0, memory_order_relaxed);
 	m->bypass = atomic_exchange_explicit(&c->bypass, 0, memory_order_relaxed);
-	while ((rc = sim_wire_send(c->sock, m, NULL, 0)) == VMQ_EAGAIN)
+	while ((rc = vmq__sim_wire_send(c->sock, m, NULL, 0)) == VMQ_EAGAIN)
 		if (poll(&p, 1, 1000) <= 0)
 			return VMQ_ECONN;
 	return rc;
@@ -229,7 +229,7 @@ static int client_kick(void *state, void *chan, unsigned what, bool now)
 	if (now)
 		return tell_exit(c, &m);
 	atomic_fetch_add_explicit(&c->bypass, 1, memory_order_relaxed);
-	sim_fault_ring(&ch->fault, ch->bell, what);
+	vmq__sim_fault_ring(&ch->fault, ch->bell, what);
 	return 0;
 }
 
@@ -282,12 +282,12 @@ static int chan_new(struct client *c, const struct sim_wire *m, int *fds, struct
 		return VMQ_ENOMEM;
 	ch->name = m->chan;
 	ch->peer = m->id;
-	sim_fault_init(&ch->fault, &m->faults, NULL);
+	vmq__sim_fault_init(&ch->fault, &m->faults, NULL);
 	rc = m->side > 1 ? VMQ_EPROTO : region_size(fds[0], &size);
 	if (!rc)
 		rc = region_open(ch, fds[0], m->side, size);
 	if (!rc)
-		rc = sim_bell_wrap(&ch->bell, fds + 1);
+		rc = vmq__sim_bell_wrap(&ch->bell, fds + 1);
 	if (rc) {
 		vmq__window_close(ch->window);
 		free(ch);
@@ -304,7 +304,7 @@ static void send_detach(struct client *c, uint64_t chan)
 {
 	struct sim_wire m = { .version = SIM_WIRE_VERSION, .type = SIM_DETACH, .chan = chan };
 
-	sim_wire_send(c->sock, &m, NULL, 0);
+	vmq__sim_wire_send(c->sock, &m, NULL, 0);
 }
 
 static void client_detach(void *state, void *chan)
@@ -371,14 +371,14 @@ static int client_news(void *state)
 	int fds[SIM_WIRE_FDS], rc;
 	struct sim_wire m;
 
-	while (!c->down && (!(rc = sim_wire_recv(c->sock, &m, fds)) || rc == VMQ_EMFILE)) {
+	while (!c->down && (!(rc = vmq__sim_wire_recv(c->sock, &m, fds)) || rc == VMQ_EMFILE)) {
 		if (m.type == SIM_JOIN)
 			joined(c, &m, fds, rc);
 		else if (m.type == SIM_LEAVE)
 			left(c, &m);
 		else if (m.type == SIM_ANSWER)
 			answered(c, &m);
-		sim_wire_close(fds);
+		vmq__sim_wire_close(fds);
 	}
 	if (c->down || rc == VMQ_EAGAIN)
 		return 0;
@@ -406,7 +406,7 @@ static int client_lookup(void *state, const char *name)
 		return VMQ_EAGAIN;
 	strcpy(c->asked, name);
 	strcpy(m.name, name);
-	return sim_wire_send(c->sock, &m, NULL, 0) ? VMQ_ECONN : VMQ_EAGAIN;
+	return vmq__sim_wire_send(c->sock, &m, NULL, 0) ? VMQ_ECONN : VMQ_EAGAIN;
 }
 
 /* ---- pages -------------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@ static int alloc(struct sim_bell **bell)
 	return 0;
 }
 
-int sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *q)
+int vmq__sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *q)
 {
 	struct sim_bell *b;
 	int rc = alloc(&b);
@@ -33,7 +33,7 @@ int sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *
 		b->fd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (b->fd[i] < 0) {
 			rc = vmq__errno(errno);
-			sim_bell_put(b);
+			vmq__sim_bell_put(b);
 			return rc;
 		}
 	}
@@ -41,7 +41,7 @@ int sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *
 	return 0;
 }
 
-int sim_bell_wrap(struct sim_bell **bell, const int fd[2])
+int vmq__sim_bell_wrap(struct sim_bell **bell, const int fd[2])
 {
 	int rc = alloc(bell);
 
@@ -52,13 +52,13 @@ int sim_bell_wrap(struct sim_bell **bell, const int fd[2])
 	return 0;
 }
 
-struct sim_bell *sim_bell_get(struct sim_bell *bell)
+struct sim_bell *vmq__sim_bell_get(struct sim_bell *bell)
 {
 	atomic_fetch_add_explicit(&bell->refs, 1, memory_order_relaxed);
 	return bell;
 }
 
-void sim_bell_put(struct sim_bell *bell)
+void vmq__sim_bell_put(struct sim_bell *bell)
 {
 	if (!bell || atomic_fetch_sub_explicit(&bell->refs, 1, memory_order_acq_rel) != 1)
 		return;
@@ -77,7 +77,7 @@ static void ring_fd(int fd)
 		errno = 0;
 }
 
-void sim_bell_ring(struct sim_bell *bell, unsigned what)
+void vmq__sim_bell_ring(struct sim_bell *bell, unsigned what)
 {
 	if (bell->env) {
 		atomic_fetch_or(&bell->rung, what);
@@ -89,7 +89,7 @@ void sim_bell_ring(struct sim_bell *bell, unsigned what)
 			ring_fd(bell->fd[i]);
 }
 
-bool sim_bell_drain(struct sim_bell *bell, unsigned what)
+bool vmq__sim_bell_drain(struct sim_bell *bell, unsigned what)
 {
 	uint64_t count;
 

@@ -4,7 +4,7 @@
 
 #include "sim.h"
 
-void sim_fault_init(struct sim_fault *f, const struct sim_faults *set, const struct vmq_env *env)
+void vmq__sim_fault_init(struct sim_fault *f, const struct sim_faults *set, const struct vmq_env *env)
 {
 	f->env = env;
 	atomic_init(&f->seed, 0x9e3779b97f4a7c15ull);
@@ -44,17 +44,17 @@ static void pass(struct sim_fault *f, uint32_t us)
 		f->env->wait(f->env->ctx, NULL, until);
 }
 
-void sim_fault_ring(struct sim_fault *f, struct sim_bell *bell, unsigned what)
+void vmq__sim_fault_ring(struct sim_fault *f, struct sim_bell *bell, unsigned what)
 {
 	if (f->set.drop_kick > 0 && chance(f) < f->set.drop_kick)
 		return;
 	pass(f, f->set.delay_kick_us);
-	sim_bell_ring(bell, what);
+	vmq__sim_bell_ring(bell, what);
 	if (f->set.dup_kick > 0 && chance(f) < f->set.dup_kick)
-		sim_bell_ring(bell, what);
+		vmq__sim_bell_ring(bell, what);
 }
 
-void sim_fault_slow(struct sim_fault *f)
+void vmq__sim_fault_slow(struct sim_fault *f)
 {
 	pass(f, f->set.slow_us);
 }

@@ -23,7 +23,7 @@
 #define TICK_DEFAULT_US 10000
 #define EVENTS 64
 
-void hub_log(struct vmq_hub *hub, const char *format, ...)
+void vmq__hub_log(struct vmq_hub *hub, const char *format, ...)
 {
 	char line[300];
 	va_list args;
@@ -75,7 +75,7 @@ static int listen_at(struct vmq_hub *hub, const struct vmq_hub_options *o)
 	struct stat st;
 	unsigned len;
 
-	if (sim_wire_address(o->path, &a, &len))
+	if (vmq__sim_wire_address(o->path, &a, &len))
 		return fail(o, VMQ_EINVAL, "'%.120s' cannot be a socket's path", o->path);
 	hub->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (hub->sock < 0)
@@ -91,7 +91,7 @@ static int listen_at(struct vmq_hub *hub, const struct vmq_hub_options *o)
 	return listen(hub->sock, 64) ? vmq__errno(errno) : 0;
 }
 
-int hub_watch(struct vmq_hub *hub, int fd, void *what)
+int vmq__hub_watch(struct vmq_hub *hub, int fd, void *what)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.ptr = what };
 
@@ -112,17 +112,17 @@ static int watch_all(struct vmq_hub *hub)
 	every.it_interval.tv_nsec = (long)(hub->tick_us % 1000000) * 1000;
 	every.it_value = every.it_interval;
 	timerfd_settime(hub->tickfd, 0, &every, NULL);
-	rc = hub_watch(hub, hub->sock, &hub->sock);
+	rc = vmq__hub_watch(hub, hub->sock, &hub->sock);
 	if (!rc)
-		rc = hub_watch(hub, hub->stopfd, &hub->stopfd);
-	return rc ? rc : hub_watch(hub, hub->tickfd, &hub->tickfd);
+		rc = vmq__hub_watch(hub, hub->stopfd, &hub->stopfd);
+	return rc ? rc : vmq__hub_watch(hub, hub->tickfd, &hub->tickfd);
 }
 
 static int read_topology(struct vmq_hub *hub, const struct vmq_hub_options *o)
 {
 	struct vmq_vmm_options vo = { .size = sizeof(vo) };
 	char why[256] = "";
-	int rc = sim_topology_read(o->topology, &hub->topology, why, sizeof(why));
+	int rc = vmq__sim_topology_read(o->topology, &hub->topology, why, sizeof(why));
 
 	if (rc)
 		return fail(o, rc, "%s", why[0] ? why : vmq_strerror(rc));
@@ -130,7 +130,7 @@ static int read_topology(struct vmq_hub *hub, const struct vmq_hub_options *o)
 	hub->tick_us = o->tick_us ? o->tick_us : hub->topology->tick_us ? hub->topology->tick_us :
 		TICK_DEFAULT_US;
 	rc = vmq_vmm_create(&vo, &hub->vmm);
-	return rc ? rc : sim_topology_apply(hub->topology, hub->vmm);
+	return rc ? rc : vmq__sim_topology_apply(hub->topology, hub->vmm);
 }
 
 int vmq_hub_open(const struct vmq_hub_options *o, struct vmq_hub **out)
@@ -172,8 +172,8 @@ int vmq_hub_close(struct vmq_hub *hub)
 	if (!hub)
 		return VMQ_EBADF;
 	while (hub->vms)
-		hub_vm_drop(hub->vms, NULL);
-	hub_vm_reap(hub);
+		vmq__hub_vm_drop(hub->vms, NULL);
+	vmq__hub_vm_reap(hub);
 	if (hub->path[0])
 		unlink(hub->path);
 	close_fd(hub->sock);
@@ -182,7 +182,7 @@ int vmq_hub_close(struct vmq_hub *hub)
 	close_fd(hub->tickfd);
 	if (hub->vmm)
 		vmq_vmm_destroy(hub->vmm);
-	sim_topology_free(hub->topology);
+	vmq__sim_topology_free(hub->topology);
 	while (hub->tombs) {
 		struct hub_tomb *t = hub->tombs;
 
@@ -201,12 +201,12 @@ static void accept_one(struct vmq_hub *hub)
 
 	if (s < 0)
 		return;
-	if (!sim_wire_trusted(s, &pid)) {
-		hub_log(hub, "process %d is of another user: refused", pid);
+	if (!vmq__sim_wire_trusted(s, &pid)) {
+		vmq__hub_log(hub, "process %d is of another user: refused", pid);
 		close(s);
 		return;
 	}
-	if (hub_vm_new(hub, s, pid))
+	if (vmq__hub_vm_new(hub, s, pid))
 		close(s);
 }
 
@@ -220,7 +220,7 @@ static void tick(struct vmq_hub *hub)
 	for (struct hub_vm *vm = hub->vms, *next; vm; vm = next) {
 		next = vm->next;
 		if (vm->vm)
-			hub_vm_exit(vm, VMQ_EXIT_TIMER);
+			vmq__hub_vm_exit(vm, VMQ_EXIT_TIMER);
 	}
 }
 
@@ -238,7 +238,7 @@ static bool serve(struct vmq_hub *hub, struct epoll_event *e)
 	else if (e->data.ptr == &hub->tickfd)
 		tick(hub);
 	else
-		hub_vm_serve(e->data.ptr);
+		vmq__hub_vm_serve(e->data.ptr);
 	return false;
 }
 
@@ -273,7 +273,7 @@ int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns)
 		for (int i = 0; i < n; i++)
 			stop |= serve(hub, &e[i]);
 		/* Only now: an event further down may have named one that left. */
-		hub_vm_reap(hub);
+		vmq__hub_vm_reap(hub);
 		if (stop)
 			return 0;
 		if (n <= 0 && !left_ms(deadline))

@@ -42,14 +42,14 @@ struct vmq_hub {
 	uint64_t links_made;
 };
 
-__attribute__((format(printf, 2, 3))) void hub_log(struct vmq_hub *hub, const char *format, ...);
-int hub_watch(struct vmq_hub *hub, int fd, void *what);
+__attribute__((format(printf, 2, 3))) void vmq__hub_log(struct vmq_hub *hub, const char *format, ...);
+int vmq__hub_watch(struct vmq_hub *hub, int fd, void *what);
 
-int hub_vm_new(struct vmq_hub *hub, int sock, int pid);
-void hub_vm_serve(struct hub_vm *vm);
-void hub_vm_exit(struct hub_vm *vm, enum vmq_exit_reason reason);
-/* The VM's end; `why` is for the log. Its memory stays until hub_vm_reap(). */
-void hub_vm_drop(struct hub_vm *vm, const char *why);
-void hub_vm_reap(struct vmq_hub *hub);
+int vmq__hub_vm_new(struct vmq_hub *hub, int sock, int pid);
+void vmq__hub_vm_serve(struct hub_vm *vm);
+void vmq__hub_vm_exit(struct hub_vm *vm, enum vmq_exit_reason reason);
+/* The VM's end; `why` is for the log. Its memory stays until vmq__hub_vm_reap(). */
+void vmq__hub_vm_drop(struct hub_vm *vm, const char *why);
+void vmq__hub_vm_reap(struct vmq_hub *hub);
 
 #endif

@@ -28,7 +28,7 @@ static struct sim_wire packet(enum sim_wire_type type)
  * middle of a call of the VMM's. */
 static int tell(struct hub_vm *vm, const struct sim_wire *m, const int *fds, unsigned n)
 {
-	int rc = sim_wire_send(vm->sock, m, fds, n);
+	int rc = vmq__sim_wire_send(vm->sock, m, fds, n);
 
 	if (rc)
 		vm->broken = true;
@@ -41,7 +41,7 @@ static void vm_kick(void *ctx, unsigned what)
 {
 	struct hub_vm *vm = ctx;
 
-	sim_bell_ring(vm->bell, what);
+	vmq__sim_bell_ring(vm->bell, what);
 }
 
 static struct hub_vm *vm_of(struct vmq_hub *hub, const char *name)
@@ -117,7 +117,7 @@ static void vm_leave(void *ctx, struct vmq_vmm_link *link, int reason)
 
 /* ---- hello ------------------------------------------------------------------------------ */
 
-int hub_vm_new(struct vmq_hub *hub, int sock, int pid)
+int vmq__hub_vm_new(struct vmq_hub *hub, int sock, int pid)
 {
 	struct hub_vm *vm = calloc(1, sizeof(*vm));
 	int rc;
@@ -127,7 +127,7 @@ int hub_vm_new(struct vmq_hub *hub, int sock, int pid)
 	vm->hub = hub;
 	vm->sock = sock;
 	vm->pid = pid;
-	rc = hub_watch(hub, sock, vm);
+	rc = vmq__hub_watch(hub, sock, vm);
 	if (rc) {
 		free(vm);
 		return rc;
@@ -144,20 +144,20 @@ static int refuse(struct hub_vm *vm, int code, const char *text)
 	m.code = code;
 	snprintf(m.text, sizeof(m.text), "%s", text);
 	tell(vm, &m, NULL, 0);
-	hub_vm_drop(vm, text);
+	vmq__hub_vm_drop(vm, text);
 	return code;
 }
 
 static void config_of(struct hub_vm *vm, const struct sim_wire *hello, struct vmq_vm_config *c)
 {
-	const struct sim_vm *listed = sim_topology_vm(vm->hub->topology, hello->name);
+	const struct sim_vm *listed = vmq__sim_topology_vm(vm->hub->topology, hello->name);
 
 	*c = (struct vmq_vm_config){
 		.size = sizeof(*c), .name = hello->name, .uuid = hello->uuid,
 		.lane_size = hello->lane, .pool_pages = hello->pages,
 		.ctx = vm, .kick = vm_kick, .attach = vm_attach, .leave = vm_leave,
 	};
-	sim_topology_sizes(vm->hub->topology, hello->name, &c->lane_size, &c->pool_pages);
+	vmq__sim_topology_sizes(vm->hub->topology, hello->name, &c->lane_size, &c->pool_pages);
 	vm->lane = c->lane_size;
 	vm->pages = c->pool_pages;
 	if (!listed)
@@ -178,7 +178,7 @@ static void hello(struct hub_vm *vm, const struct sim_wire *m)
 		refuse(vm, VMQ_EINVAL, "not a valid VM name");
 		return;
 	}
-	if (!hub->topology->open && !sim_topology_vm(hub->topology, m->name)) {
+	if (!hub->topology->open && !vmq__sim_topology_vm(hub->topology, m->name)) {
 		snprintf(text, sizeof(text), "the topology has no VM '%s'", m->name);
 		refuse(vm, VMQ_ENOENT, text);
 		return;
@@ -189,7 +189,7 @@ static void hello(struct hub_vm *vm, const struct sim_wire *m)
 		return;
 	}
 	config_of(vm, m, &config);
-	rc = sim_bell_new(&vm->bell, NULL, NULL);
+	rc = vmq__sim_bell_new(&vm->bell, NULL, NULL);
 	if (!rc) {
 		strcpy(vm->name, m->name);
 		rc = vmq_vmm_add(hub->vmm, &config, &vm->vm);
@@ -200,7 +200,7 @@ static void hello(struct hub_vm *vm, const struct sim_wire *m)
 		return;
 	}
 	welcome(vm, vmq_vmm_id(vm->vm));
-	hub_log(hub, "%s joined (process %d)", vm->name, vm->pid);
+	vmq__hub_log(hub, "%s joined (process %d)", vm->name, vm->pid);
 }
 
 /* ---- exits -------------------------------------------------------------------------------- */
@@ -209,13 +209,13 @@ static bool dies(struct hub_vm *vm)
 {
 	if (!vm->faults.kill_after_exits || ++vm->exits < vm->faults.kill_after_exits)
 		return false;
-	hub_log(vm->hub, "%s is killed at its exit %u", vm->name, vm->faults.kill_after_exits);
+	vmq__hub_log(vm->hub, "%s is killed at its exit %u", vm->name, vm->faults.kill_after_exits);
 	kill(vm->pid, SIGKILL);
 	vm->faults.kill_after_exits = 0;
 	return true;
 }
 
-void hub_vm_exit(struct hub_vm *vm, enum vmq_exit_reason reason)
+void vmq__hub_vm_exit(struct hub_vm *vm, enum vmq_exit_reason reason)
 {
 	if (!dies(vm))
 		vmq_vmm_exit(vm->vm, reason);
@@ -226,7 +226,7 @@ static void on_exit_packet(struct hub_vm *vm, const struct sim_wire *m)
 	vm->quiet += m->quiet;
 	vmq_vmm_count_bypass(vm->vm, m->bypass);
 	if (!m->now) {
-		hub_vm_exit(vm, (enum vmq_exit_reason)m->reason);
+		vmq__hub_vm_exit(vm, (enum vmq_exit_reason)m->reason);
 		return;
 	}
 	if (!dies(vm))
@@ -243,12 +243,12 @@ static void lookup(struct hub_vm *vm, const struct sim_wire *m)
 	if (!vmq__name_ok(m->name))
 		return;
 	strcpy(a.name, m->name);
-	if (!t->open && !sim_topology_vm(t, m->name))
+	if (!t->open && !vmq__sim_topology_vm(t, m->name))
 		a.code = VMQ_ENOENT;
 	else
 		a.code = vmq_vmm_lookup(vm->vm, m->name) == VMQ_EACCES ? VMQ_EACCES : VMQ_EAGAIN;
 	tell(vm, &a, NULL, 0);
-	sim_bell_ring(vm->bell, VMQ_KICK_DATA);
+	vmq__sim_bell_ring(vm->bell, VMQ_KICK_DATA);
 }
 
 static void detach(struct hub_vm *vm, const struct sim_wire *m)
@@ -270,7 +270,7 @@ static void packet_in(struct hub_vm *vm, const struct sim_wire *m)
 	if (m->type == SIM_HELLO)
 		hello(vm, m);
 	else if (!vm->vm)
-		hub_vm_drop(vm, "it did not say its name first");
+		vmq__hub_vm_drop(vm, "it did not say its name first");
 	else if (m->type == SIM_EXIT)
 		on_exit_packet(vm, m);
 	else if (m->type == SIM_LOOKUP)
@@ -278,16 +278,16 @@ static void packet_in(struct hub_vm *vm, const struct sim_wire *m)
 	else if (m->type == SIM_DETACH)
 		detach(vm, m);
 	else
-		hub_vm_drop(vm, "it said something unknown");
+		vmq__hub_vm_drop(vm, "it said something unknown");
 }
 
-void hub_vm_serve(struct hub_vm *vm)
+void vmq__hub_vm_serve(struct hub_vm *vm)
 {
 	int fds[SIM_WIRE_FDS], rc;
 	struct sim_wire m;
 
 	for (int budget = BUDGET; budget && vm->sock >= 0; budget--) {
-		rc = sim_wire_recv(vm->sock, &m, fds);
+		rc = vmq__sim_wire_recv(vm->sock, &m, fds);
 		if (rc == VMQ_EAGAIN)
 			return;
 		if (rc == VMQ_EVERSION) {
@@ -295,10 +295,10 @@ void hub_vm_serve(struct hub_vm *vm)
 			return;
 		}
 		if (rc) {
-			hub_vm_drop(vm, "its connection closed");
+			vmq__hub_vm_drop(vm, "its connection closed");
 			return;
 		}
-		sim_wire_close(fds); /* a VM has no descriptors to give */
+		vmq__sim_wire_close(fds); /* a VM has no descriptors to give */
 		packet_in(vm, &m);
 	}
 }
@@ -325,7 +325,7 @@ static void bury(struct hub_vm *vm)
 	t->stats.exits_natural[VMQ_EXIT_WAIT] += vm->quiet;
 }
 
-void hub_vm_drop(struct hub_vm *vm, const char *why)
+void vmq__hub_vm_drop(struct hub_vm *vm, const char *why)
 {
 	struct hub_vm **at = &vm->hub->vms;
 
@@ -342,7 +342,7 @@ void hub_vm_drop(struct hub_vm *vm, const char *why)
 	if (!vm->vm)
 		return;
 	if (why)
-		hub_log(vm->hub, "%s left: %s", vm->name, why);
+		vmq__hub_log(vm->hub, "%s left: %s", vm->name, why);
 	bury(vm);
 	vmq_vmm_remove(vm->vm);
 	vm->vm = NULL;
@@ -356,17 +356,17 @@ static void vm_free(struct hub_vm *vm)
 		vm->links = l->next;
 		free(l);
 	}
-	sim_bell_put(vm->bell);
+	vmq__sim_bell_put(vm->bell);
 	free(vm);
 }
 
-void hub_vm_reap(struct vmq_hub *hub)
+void vmq__hub_vm_reap(struct vmq_hub *hub)
 {
 	struct hub_vm *vm = hub->vms;
 
 	while (vm) {
 		if (vm->broken) {
-			hub_vm_drop(vm, "it does not read what it is told");
+			vmq__hub_vm_drop(vm, "it does not read what it is told");
 			vm = hub->vms; /* others may have broken by that */
 			continue;
 		}

@@ -60,7 +60,7 @@ static struct fabric *fabrics;
 static void fabric_free(struct fabric *f)
 {
 	vmq_vmm_destroy(f->vmm);
-	sim_topology_free(f->topology);
+	vmq__sim_topology_free(f->topology);
 	free(f);
 }
 
@@ -73,7 +73,7 @@ static int fabric_new(const char *name, const char *topology, struct fabric **ou
 	if (!f)
 		return VMQ_ENOMEM;
 	strncpy(f->name, name, sizeof(f->name) - 1);
-	rc = sim_topology_read(topology, &f->topology, why, len);
+	rc = vmq__sim_topology_read(topology, &f->topology, why, len);
 	if (rc) {
 		free(f);
 		return rc;
@@ -81,7 +81,7 @@ static int fabric_new(const char *name, const char *topology, struct fabric **ou
 	o.flags = f->topology->closed ? VMQ_VMM_CLOSED : 0;
 	rc = vmq_vmm_create(&o, &f->vmm);
 	if (!rc)
-		rc = sim_topology_apply(f->topology, f->vmm);
+		rc = vmq__sim_topology_apply(f->topology, f->vmm);
 	if (rc)
 		fabric_free(f);
 	else
@@ -134,13 +134,13 @@ static void vm_kick(void *ctx, unsigned what)
 {
 	struct local *l = ctx;
 
-	sim_fault_ring(&l->sim.fault, l->sim.bell, what);
+	vmq__sim_fault_ring(&l->sim.fault, l->sim.bell, what);
 }
 
 static void notice(struct local *l)
 {
 	atomic_store(&l->fresh, true);
-	sim_bell_ring(l->sim.bell, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+	vmq__sim_bell_ring(l->sim.bell, VMQ_KICK_DATA | VMQ_KICK_SPACE);
 }
 
 static int vm_attach(void *ctx, const struct vmq_vmm_channel *info)
@@ -181,7 +181,7 @@ static void vm_leave(void *ctx, struct vmq_vmm_link *link, int reason)
 
 static int vm_add(struct local *l, struct vmq_open_args *args)
 {
-	const struct sim_vm *listed = sim_topology_vm(l->fabric->topology, args->name);
+	const struct sim_vm *listed = vmq__sim_topology_vm(l->fabric->topology, args->name);
 	struct vmq_vm_config config = {
 		.size = sizeof(config), .name = args->name, .uuid = args->uuid,
 		.window = l->window, .window_size = l->window_size, .ctx = l,
@@ -191,12 +191,12 @@ static int vm_add(struct local *l, struct vmq_open_args *args)
 
 	if (!listed && !l->fabric->topology->open)
 		return l->ops->fail(l->port, VMQ_ENOENT, "the topology has no VM '%s'", args->name);
-	sim_topology_sizes(l->fabric->topology, args->name, &args->lane_size, &args->pool_pages);
+	vmq__sim_topology_sizes(l->fabric->topology, args->name, &args->lane_size, &args->pool_pages);
 	config.lane_size = args->lane_size;
 	config.pool_pages = args->pool_pages;
 	if (listed && listed->has_uuid)
 		config.uuid = listed->uuid;
-	sim_fault_init(&l->sim.fault, listed ? &listed->faults : NULL, args->env);
+	vmq__sim_fault_init(&l->sim.fault, listed ? &listed->faults : NULL, args->env);
 	rc = vmq_vmm_add(l->fabric->vmm, &config, &l->vm);
 	if (rc == VMQ_EEXIST)
 		return l->ops->fail(l->port, rc, "there is a VM '%s' on '%s' already", args->name,
@@ -218,7 +218,7 @@ static void local_free(struct local *l)
 	}
 	if (l->window)
 		munmap(l->window, l->window_size);
-	sim_bell_put(l->sim.bell);
+	vmq__sim_bell_put(l->sim.bell);
 	if (l->fabric)
 		fabric_put(l->fabric);
 	pthread_mutex_destroy(&l->lock);
@@ -259,7 +259,7 @@ static int local_open(struct vmq_port *port, const struct vmq_port_ops *ops, str
 			ops->fail(port, rc, "%s", why);
 		goto fail;
 	}
-	rc = sim_bell_new(&l->sim.bell, args->env, args->q);
+	rc = vmq__sim_bell_new(&l->sim.bell, args->env, args->q);
 	if (rc)
 		goto fail;
 	rc = window_reserve(l);
@@ -391,7 +391,7 @@ static int local_lookup(void *state, const char *name)
 	struct local *l = state;
 	const struct sim_topology *t = l->fabric->topology;
 
-	if (!t->open && !sim_topology_vm(t, name))
+	if (!t->open && !vmq__sim_topology_vm(t, name))
 		return VMQ_ENOENT;
 	return vmq_vmm_lookup(l->vm, name) == VMQ_EACCES ? VMQ_EACCES : 0;
 }

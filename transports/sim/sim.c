@@ -45,7 +45,7 @@ static int sim_kick(void *state, void *chan, unsigned what, bool now)
 
 	if (chan)
 		return s->kind->kick(state, chan, what, now);
-	sim_bell_ring(s->bell, what);
+	vmq__sim_bell_ring(s->bell, what);
 	return 0;
 }
 
@@ -53,13 +53,13 @@ static void sim_exit(void *state, enum vmq_exit_reason reason, bool pending)
 {
 	struct sim_state *s = state;
 
-	sim_fault_slow(&s->fault);
+	vmq__sim_fault_slow(&s->fault);
 	s->kind->exit(state, reason, pending);
 }
 
 static bool sim_drain(void *state, unsigned what)
 {
-	return sim_bell_drain(((struct sim_state *)state)->bell, what);
+	return vmq__sim_bell_drain(((struct sim_state *)state)->bell, what);
 }
 
 static int sim_news(void *state)

@@ -21,12 +21,12 @@ struct sim_bell {
 };
 
 /* A new one, or one around two descriptors that were received. */
-int sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *q);
-int sim_bell_wrap(struct sim_bell **bell, const int fd[2]);
-struct sim_bell *sim_bell_get(struct sim_bell *bell);
-void sim_bell_put(struct sim_bell *bell);
-void sim_bell_ring(struct sim_bell *bell, unsigned what);
-bool sim_bell_drain(struct sim_bell *bell, unsigned what);
+int vmq__sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *q);
+int vmq__sim_bell_wrap(struct sim_bell **bell, const int fd[2]);
+struct sim_bell *vmq__sim_bell_get(struct sim_bell *bell);
+void vmq__sim_bell_put(struct sim_bell *bell);
+void vmq__sim_bell_ring(struct sim_bell *bell, unsigned what);
+bool vmq__sim_bell_drain(struct sim_bell *bell, unsigned what);
 
 /* ---- fault.c: what goes wrong on purpose ---------------------------------------- */
 
@@ -43,10 +43,10 @@ struct sim_fault {
 	_Atomic uint64_t seed;
 };
 
-void sim_fault_init(struct sim_fault *f, const struct sim_faults *set, const struct vmq_env *env);
+void vmq__sim_fault_init(struct sim_fault *f, const struct sim_faults *set, const struct vmq_env *env);
 /* Ring, or not, or late, or twice. */
-void sim_fault_ring(struct sim_fault *f, struct sim_bell *bell, unsigned what);
-void sim_fault_slow(struct sim_fault *f);
+void vmq__sim_fault_ring(struct sim_fault *f, struct sim_bell *bell, unsigned what);
+void vmq__sim_fault_slow(struct sim_fault *f);
 
 /* ---- topology.c ------------------------------------------------------------------ */
 
@@ -75,18 +75,18 @@ struct sim_topology {
 
 /* Read a topology file; NULL: everybody may join and talk. On failure `why` says
  * file, line and key. VMQ_ETOPOLOGY, VMQ_ENOMEM. */
-int sim_topology_read(const char *path, struct sim_topology **topology, char *why, size_t len);
-void sim_topology_free(struct sim_topology *topology);
-const struct sim_vm *sim_topology_vm(const struct sim_topology *topology, const char *name);
+int vmq__sim_topology_read(const char *path, struct sim_topology **topology, char *why, size_t len);
+void vmq__sim_topology_free(struct sim_topology *topology);
+const struct sim_vm *vmq__sim_topology_vm(const struct sim_topology *topology, const char *name);
 /* Tell the VMM who may talk to whom. */
-int sim_topology_apply(const struct sim_topology *topology, struct vmq_vmm *vmm);
+int vmq__sim_topology_apply(const struct sim_topology *topology, struct vmq_vmm *vmm);
 /* Sizes for a VM: the topology's, else what was asked for. */
-void sim_topology_sizes(const struct sim_topology *topology, const char *name, uint32_t *lane,
+void vmq__sim_topology_sizes(const struct sim_topology *topology, const char *name, uint32_t *lane,
 	uint32_t *pages);
 
 /* topology_line.c: the line on which a value of a JSON text stands. A path is made
  * of object keys and of array indices in decimal. */
-unsigned sim_json_line(const char *text, const char *const *path, unsigned depth);
+unsigned vmq__sim_json_line(const char *text, const char *const *path, unsigned depth);
 
 /* ---- the two kinds of endpoints --------------------------------------------------- */
 
@@ -130,15 +130,15 @@ struct sim_wire {
 	char text[160];
 };
 
-int sim_wire_address(const char *path, void *sun, unsigned *len);
+int vmq__sim_wire_address(const char *path, void *sun, unsigned *len);
 /* Send one packet without waiting. 0 or an error (VMQ_EAGAIN: full). */
-int sim_wire_send(int sock, const struct sim_wire *msg, const int *fds, unsigned n);
+int vmq__sim_wire_send(int sock, const struct sim_wire *msg, const int *fds, unsigned n);
 /* Receive one packet without waiting; fds[] gets what came along, -1 else. 0,
  * VMQ_EAGAIN, VMQ_EMFILE (the packet is there, its descriptors found no place),
  * VMQ_ECONN (closed), VMQ_EVERSION, VMQ_EPROTO. */
-int sim_wire_recv(int sock, struct sim_wire *msg, int fds[SIM_WIRE_FDS]);
-void sim_wire_close(int fds[SIM_WIRE_FDS]);
+int vmq__sim_wire_recv(int sock, struct sim_wire *msg, int fds[SIM_WIRE_FDS]);
+void vmq__sim_wire_close(int fds[SIM_WIRE_FDS]);
 /* Is the process at the other end this user's, or root's? */
-bool sim_wire_trusted(int sock, int *pid);
+bool vmq__sim_wire_trusted(int sock, int *pid);
 
 #endif

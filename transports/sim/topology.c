@@ -30,7 +30,7 @@ static int bad(const struct place *at, const char *key, const char *problem)
 	memcpy(path, at->path, sizeof(at->path));
 	if (key)
 		path[depth++] = key;
-	snprintf(at->why, at->len, "%s:%u: %s%s%s", at->file, sim_json_line(at->text, path, depth),
+	snprintf(at->why, at->len, "%s:%u: %s%s%s", at->file, vmq__sim_json_line(at->text, path, depth),
 		key ? key : "", key ? ": " : "", problem);
 	return VMQ_ETOPOLOGY;
 }
@@ -170,7 +170,7 @@ static int one_vm(const struct place *vms, json_t *object, size_t index, struct 
 	name = json_string_value(json_object_get(object, "name"));
 	if (!vmq__name_ok(name))
 		return bad(&at, "name", "must be a VM name of 1 to 43 bytes");
-	if (sim_topology_vm(t, name))
+	if (vmq__sim_topology_vm(t, name))
 		return bad(&at, "name", "two VMs of one name");
 	if (sizes(&at, object, &vm->lane, &vm->pages) || uuid(&at, json_object_get(object, "uuid"), vm) ||
 			faults(&at, json_object_get(object, "faults"), &vm->faults))
@@ -210,7 +210,7 @@ static int member(const struct place *at, const struct sim_topology *t, json_t *
 
 	if (!name || (strcmp(name, "*") && !vmq__name_ok(name)))
 		return bad(at, NULL, "a pair must be two VM names, or \"*\"");
-	if (!t->open && strcmp(name, "*") && !sim_topology_vm(t, name))
+	if (!t->open && strcmp(name, "*") && !vmq__sim_topology_vm(t, name))
 		return bad(at, NULL, "a pair names a VM that is not in \"vms\"");
 	strcpy(to, name);
 	return 0;
@@ -328,7 +328,7 @@ static int parse(const char *path, struct sim_topology *t, char *why, size_t len
 	return rc;
 }
 
-int sim_topology_read(const char *path, struct sim_topology **out, char *why, size_t len)
+int vmq__sim_topology_read(const char *path, struct sim_topology **out, char *why, size_t len)
 {
 	struct sim_topology *t = calloc(1, sizeof(*t));
 	int rc = 0;
@@ -339,13 +339,13 @@ int sim_topology_read(const char *path, struct sim_topology **out, char *why, si
 	if (path)
 		rc = parse(path, t, why, len);
 	if (rc)
-		sim_topology_free(t);
+		vmq__sim_topology_free(t);
 	else
 		*out = t;
 	return rc;
 }
 
-void sim_topology_free(struct sim_topology *t)
+void vmq__sim_topology_free(struct sim_topology *t)
 {
 	if (!t)
 		return;
@@ -354,7 +354,7 @@ void sim_topology_free(struct sim_topology *t)
 	free(t);
 }
 
-const struct sim_vm *sim_topology_vm(const struct sim_topology *t, const char *name)
+const struct sim_vm *vmq__sim_topology_vm(const struct sim_topology *t, const char *name)
 {
 	for (size_t i = 0; i < t->vm_count; i++)
 		if (!strcmp(t->vms[i].name, name))
@@ -362,7 +362,7 @@ const struct sim_vm *sim_topology_vm(const struct sim_topology *t, const char *n
 	return NULL;
 }
 
-int sim_topology_apply(const struct sim_topology *t, struct vmq_vmm *vmm)
+int vmq__sim_topology_apply(const struct sim_topology *t, struct vmq_vmm *vmm)
 {
 	int rc = 0;
 
@@ -372,9 +372,9 @@ int sim_topology_apply(const struct sim_topology *t, struct vmq_vmm *vmm)
 	return rc;
 }
 
-void sim_topology_sizes(const struct sim_topology *t, const char *name, uint32_t *lane, uint32_t *pages)
+void vmq__sim_topology_sizes(const struct sim_topology *t, const char *name, uint32_t *lane, uint32_t *pages)
 {
-	const struct sim_vm *vm = sim_topology_vm(t, name);
+	const struct sim_vm *vm = vmq__sim_topology_vm(t, name);
 
 	if (vm && vm->lane)
 		*lane = vm->lane;

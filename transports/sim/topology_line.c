@@ -79,7 +79,7 @@ static bool enter_index(struct scan *s, unsigned long index)
 	return false;
 }
 
-unsigned sim_json_line(const char *text, const char *const *path, unsigned depth)
+unsigned vmq__sim_json_line(const char *text, const char *const *path, unsigned depth)
 {
 	struct scan s = { text, 1 };
 	unsigned line;

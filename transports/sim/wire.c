@@ -10,7 +10,7 @@
 #include "internal.h"
 #include "sim.h"
 
-int sim_wire_address(const char *path, void *sun, unsigned *len)
+int vmq__sim_wire_address(const char *path, void *sun, unsigned *len)
 {
 	struct sockaddr_un *a = sun;
 
@@ -23,7 +23,7 @@ int sim_wire_address(const char *path, void *sun, unsigned *len)
 	return 0;
 }
 
-int sim_wire_send(int sock, const struct sim_wire *msg, const int *fds, unsigned n)
+int vmq__sim_wire_send(int sock, const struct sim_wire *msg, const int *fds, unsigned n)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * SIM_WIRE_FDS)] = { 0 };
 	struct iovec iov = { (void *)(uintptr_t)msg, sizeof(*msg) };
@@ -45,7 +45,7 @@ int sim_wire_send(int sock, const struct sim_wire *msg, const int *fds, unsigned
 	return errno == EAGAIN || errno == EWOULDBLOCK ? VMQ_EAGAIN : VMQ_ECONN;
 }
 
-void sim_wire_close(int fds[SIM_WIRE_FDS])
+void vmq__sim_wire_close(int fds[SIM_WIRE_FDS])
 {
 	for (int i = 0; i < SIM_WIRE_FDS; i++) {
 		if (fds[i] >= 0)
@@ -63,7 +63,7 @@ static void take_fds(struct msghdr *m, int fds[SIM_WIRE_FDS])
 	}
 }
 
-int sim_wire_recv(int sock, struct sim_wire *msg, int fds[SIM_WIRE_FDS])
+int vmq__sim_wire_recv(int sock, struct sim_wire *msg, int fds[SIM_WIRE_FDS])
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * SIM_WIRE_FDS)];
 	struct iovec iov = { msg, sizeof(*msg) };
@@ -82,16 +82,16 @@ int sim_wire_recv(int sock, struct sim_wire *msg, int fds[SIM_WIRE_FDS])
 		msg->text[sizeof(msg->text) - 1] = 0;
 		if (!(m.msg_flags & MSG_CTRUNC))
 			return 0;
-		sim_wire_close(fds);
+		vmq__sim_wire_close(fds);
 		return VMQ_EMFILE;
 	}
-	sim_wire_close(fds);
+	vmq__sim_wire_close(fds);
 	if (!n)
 		return VMQ_ECONN;
 	return n >= (ssize_t)sizeof(uint32_t) && msg->version != SIM_WIRE_VERSION ? VMQ_EVERSION : VMQ_EPROTO;
 }
 
-bool sim_wire_trusted(int sock, int *pid)
+bool vmq__sim_wire_trusted(int sock, int *pid)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
