@@ -96,7 +96,6 @@ struct vmq__rxside {
 	bool armed;                /* after an EAGAIN, for vmq_fd() */
 	uint32_t idle;
 	uint32_t streak;           /* messages since this end last sent */
-	uint32_t spin_ns;          /* adapts below the limit */
 	uint32_t sleepers;
 	uint32_t told;             /* of whom the last VMQ_EGONE or VMQ_EPEER was */
 	uint64_t messages, bytes, spurious, kicks_space, natural, drains;
@@ -204,6 +203,28 @@ static inline struct vmq__peer *vmq__tx_peer(struct vmq *q, uint32_t id)
 static inline bool vmq__tx_busy(const struct vmq *q, const struct vmq__peer *p)
 {
 	return VMQ__UNLIKELY(q->threadsafe) && p->busy && !pthread_equal(p->busy_by, pthread_self());
+}
+
+static inline void vmq__tx_counted(struct vmq *q, uint64_t messages, uint64_t bytes)
+{
+	q->tx.messages += messages;
+	q->tx.bytes += bytes;
+}
+
+static inline void vmq__tx_claim(struct vmq__peer *p)
+{
+	p->busy_by = pthread_self();
+	p->busy = true;
+}
+
+/* This thread's message has ended, or never began. */
+static inline void vmq__tx_let_go(struct vmq *q, struct vmq__peer *p)
+{
+	if (!p->busy || vmq__tx_busy(q, p))
+		return;
+	p->busy = false;
+	if (q->threadsafe)
+		pthread_cond_broadcast(&q->tx.passed);
 }
 
 /* wait.c */

@@ -35,28 +35,6 @@ static void gather(struct cursor *c, uint8_t *to, size_t len)
 	}
 }
 
-static void counted(struct vmq *q, uint64_t messages, uint64_t bytes)
-{
-	q->tx.messages += messages;
-	q->tx.bytes += bytes;
-}
-
-static void set_busy(struct vmq__peer *p)
-{
-	p->busy_by = pthread_self();
-	p->busy = true;
-}
-
-/* This thread's message has ended, or never began. */
-static void clear_busy(struct vmq *q, struct vmq__peer *p)
-{
-	if (!p->busy || vmq__tx_busy(q, p))
-		return;
-	p->busy = false;
-	if (q->threadsafe)
-		pthread_cond_broadcast(&q->tx.passed);
-}
-
 /* Put one whole message that fits a record; VMQ_EAGAIN if the lane is full. */
 static int put(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *iov, unsigned n, size_t len)
 {
@@ -137,11 +115,11 @@ static int send_fragments(struct vmq *q, struct vmq__peer *p, const struct vmq_i
 				timeout_ns, &deadline);
 		if (rc)
 			break;
-		set_busy(p);
+		vmq__tx_claim(p);
 		put_fragment(&p->tx->tx, &c, total, at, part);
 		vmq__tx_ring(q, p, flags);
 	}
-	clear_busy(q, p);
+	vmq__tx_let_go(q, p);
 	return rc;
 }
 
@@ -155,7 +133,7 @@ static int send_iov(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *
 	else if (len <= p->max_msg)
 		rc = send_fragments(q, p, iov, n, (uint32_t)len, flags, timeout_ns);
 	if (!rc)
-		counted(q, 1, len);
+		vmq__tx_counted(q, 1, len);
 	return rc;
 }
 
@@ -202,7 +180,7 @@ int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len, uint32_
 	} else if (VMQ__LIKELY(len <= tx->inline_max && len <= p->max_msg && !vmq__tx_busy(q, p) &&
 			!vmq__tx_put(tx, VMQ_KIND_MSG, data, (uint32_t)len))) {
 		ring(q, p, flags);
-		counted(q, 1, len);
+		vmq__tx_counted(q, 1, len);
 	} else {
 		struct vmq_iovec iov = { data, len };
 
@@ -282,7 +260,7 @@ static unsigned put_batch(struct vmq *q, struct vmq__peer *p, const struct vmq_i
 	if (first)
 		vmq__copy(first, m[0].base, m[0].len);
 	vmq__tx_publish(tx);
-	counted(q, i, bytes);
+	vmq__tx_counted(q, i, bytes);
 	return i;
 }
 
@@ -354,88 +332,4 @@ int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t flags, i
 			left = vmq__left(q, deadline);
 	}
 	return reached ? reached : rc;
-}
-
-static int reserve_in(struct vmq *q, struct vmq__peer *p, size_t len, void **data, int64_t timeout_ns)
-{
-	uint64_t deadline = 0;
-	int rc;
-
-	if (!data)
-		return VMQ_EINVAL;
-	if (len > p->max_msg || len > p->tx->tx.inline_max)
-		return VMQ_EMSGSIZE;
-	while (vmq__tx_busy(q, p) || !(*data = vmq_tx_reserve(&p->tx->tx, (uint32_t)len))) {
-		rc = vmq__tx_room(q, p, (uint32_t)len, timeout_ns, &deadline);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static void unreserve(struct vmq *q)
-{
-	struct vmq__peer *p = q->tx.reserved;
-
-	if (!p)
-		return;
-	q->tx.reserved = NULL;
-	clear_busy(q, p);
-	vmq__peer_put(q, p);
-}
-
-int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data, int64_t timeout_ns)
-{
-	struct vmq__peer *p;
-	int rc;
-
-	rc = vmq__tx_begin(q, peer, 0, &p);
-	if (rc)
-		return rc;
-	if (q->tx.reserved && vmq__tx_busy(q, q->tx.reserved)) {
-		vmq__tx_end(q, p);
-		return VMQ_EBUSY;
-	}
-	unreserve(q);
-	rc = reserve_in(q, p, len, data, timeout_ns);
-	if (!rc) {
-		q->tx.reserved = p;
-		q->tx.reserved_len = (uint32_t)len;
-		vmq__peer_get(p);
-		set_busy(p);
-	}
-	vmq__tx_end(q, p);
-	return rc;
-}
-
-static int commit(struct vmq *q, size_t len, uint32_t flags)
-{
-	struct vmq__peer *p = q->tx.reserved;
-	int rc;
-
-	if (!p || vmq__tx_busy(q, p) || len > q->tx.reserved_len)
-		return VMQ_EINVAL;
-	rc = vmq__tx_refused(p);
-	if (!rc) {
-		vmq_tx_commit(&p->tx->tx, VMQ_KIND_MSG, 0, (uint32_t)len, true);
-		vmq_tx_publish(&p->tx->tx);
-		vmq__tx_ring(q, p, flags);
-		counted(q, 1, len);
-	}
-	unreserve(q);
-	return rc;
-}
-
-int vmq_commit(struct vmq *q, size_t len, uint32_t flags)
-{
-	struct vmq__peer *self;
-	int rc;
-
-	/* Its own channel is always there: a way to the lock and the checks. */
-	rc = vmq__live(q) ? vmq__tx_begin(q, q->id, flags, &self) : VMQ_EBADF;
-	if (rc)
-		return rc;
-	rc = commit(q, len, flags);
-	vmq__tx_end(q, self);
-	return rc;
 }

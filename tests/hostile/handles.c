@@ -104,13 +104,7 @@ Test(arguments, unknown_flags)
 Test(arguments, null_and_nonsense)
 {
 	struct vmq_iovec hole = { NULL, 1 }, huge[2] = { { "x", SIZE_MAX / 2 }, { "x", SIZE_MAX / 2 } };
-	struct vmq_peer_info info = { .size = 8 };
-	struct vmq_event event = { .size = 8 };
-	struct vmq_stats stats = { .size = 8 };
-	struct vmq_msg msg = { .cap = 8 };
-	struct vmq_pollfd fd = { .q = q, .events = VMQ_POLL_IN };
 	struct vmq_page page;
-	uint32_t id;
 
 	cr_expect_eq(vmq_send(q, self, NULL, 1, 0, VMQ_NOWAIT), VMQ_EINVAL);
 	cr_expect_eq(vmq_send(q, self, "x", SIZE_MAX, 0, VMQ_NOWAIT), VMQ_EMSGSIZE);
@@ -129,6 +123,17 @@ Test(arguments, null_and_nonsense)
 	memset(&page, 0xff, sizeof(page));
 	cr_expect_eq(vmq_page_free(q, &page), VMQ_ESTALE);
 	cr_expect_lt(vmq_page_send(q, &page, VMQ_PAGE_MOVE, NULL, 0, 0, VMQ_NOWAIT), 0);
+}
+
+Test(arguments, null_and_nonsense_to_fill)
+{
+	struct vmq_pollfd fd = { .q = q, .events = VMQ_POLL_IN };
+	struct vmq_peer_info info = { .size = 8 };
+	struct vmq_event event = { .size = 8 };
+	struct vmq_stats stats = { .size = 8 };
+	struct vmq_msg msg = { .cap = 8 };
+	uint32_t id;
+
 	cr_expect_eq(vmq_recv(q, NULL, 1, &msg, VMQ_NOWAIT), VMQ_EINVAL);
 	cr_expect_eq(vmq_recv_batch(q, NULL, 1, VMQ_NOWAIT), VMQ_EINVAL);
 	cr_expect_eq(vmq_recv_batch(q, &msg, 0, VMQ_NOWAIT), VMQ_EINVAL);

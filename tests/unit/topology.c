@@ -94,7 +94,7 @@ ParameterizedTestParameters(topology, bad)
 	return cr_make_param_array(struct bad, bads, sizeof(bads) / sizeof(bads[0]));
 }
 
-ParameterizedTest(struct bad *bad, topology, bad, .init = make_dir, .fini = remove_dir)
+ParameterizedTest(struct bad *bad, topology, bad)
 {
 	char why[300] = "", place[200];
 	struct vmq_hub *hub = NULL;

@@ -52,12 +52,6 @@ int vmq__sim_bell_wrap(struct sim_bell **bell, const int fd[2])
 	return 0;
 }
 
-struct sim_bell *vmq__sim_bell_get(struct sim_bell *bell)
-{
-	atomic_fetch_add_explicit(&bell->refs, 1, memory_order_relaxed);
-	return bell;
-}
-
 void vmq__sim_bell_put(struct sim_bell *bell)
 {
 	if (!bell || atomic_fetch_sub_explicit(&bell->refs, 1, memory_order_acq_rel) != 1)

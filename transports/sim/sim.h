@@ -23,7 +23,6 @@ struct sim_bell {
 /* A new one, or one around two descriptors that were received. */
 int vmq__sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *q);
 int vmq__sim_bell_wrap(struct sim_bell **bell, const int fd[2]);
-struct sim_bell *vmq__sim_bell_get(struct sim_bell *bell);
 void vmq__sim_bell_put(struct sim_bell *bell);
 void vmq__sim_bell_ring(struct sim_bell *bell, unsigned what);
 bool vmq__sim_bell_drain(struct sim_bell *bell, unsigned what);
