@@ -17,6 +17,7 @@
 #define VMQ__PEERS 4096u /* ids on a fabric */
 #define VMQ__STREAM 32   /* messages without an answer that make a stream */
 #define VMQ__DROWSY_NS 2000 /* longer than a store stays in a store buffer */
+#define VMQ__HEAR 4095     /* messages sent without a look for news */
 #define VMQ__QUANTUM 64  /* messages from one peer before the next's turn */
 
 #define VMQ__LIKELY(x) __builtin_expect(!!(x), 1)
@@ -205,12 +206,6 @@ static inline bool vmq__tx_busy(const struct vmq *q, const struct vmq__peer *p)
 	return VMQ__UNLIKELY(q->threadsafe) && p->busy && !pthread_equal(p->busy_by, pthread_self());
 }
 
-static inline void vmq__tx_counted(struct vmq *q, uint64_t messages, uint64_t bytes)
-{
-	q->tx.messages += messages;
-	q->tx.bytes += bytes;
-}
-
 static inline void vmq__tx_claim(struct vmq__peer *p)
 {
 	p->busy_by = pthread_self();
@@ -230,14 +225,27 @@ static inline void vmq__tx_let_go(struct vmq *q, struct vmq__peer *p)
 /* wait.c */
 uint64_t vmq__now(const struct vmq *q);
 uint64_t vmq__deadline(const struct vmq *q, int64_t timeout_ns);
-void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t deadline);
+uint64_t vmq__sleep_ticket(struct vmq__sleeper *s);
+void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t ticket, uint64_t deadline);
 uint64_t vmq__sleep_limit(const struct vmq *q, uint64_t deadline);
 bool vmq__sleep_lead(struct vmq__sleeper *s);
 void vmq__sleep_leave(struct vmq__sleeper *s, bool kicked);
 int vmq__ppoll(struct vmq *q, struct pollfd *p, unsigned n, uint64_t until);
 void vmq__idle(struct vmq *q, uint32_t *calls);
+void vmq__look(struct vmq *q);
 int vmq__timeout(int64_t timeout_ns);
 int64_t vmq__left(const struct vmq *q, uint64_t deadline);
+
+static inline void vmq__tx_counted(struct vmq *q, uint64_t messages, uint64_t bytes)
+{
+	uint64_t before = q->tx.messages;
+
+	q->tx.messages += messages;
+	q->tx.bytes += bytes;
+	/* Who only sends must hear of peers too, or its hub takes it for dead. */
+	if (VMQ__UNLIKELY((before ^ q->tx.messages) & ~(uint64_t)VMQ__HEAR))
+		vmq__look(q);
+}
 
 /* recv.c */
 bool vmq__rx_stage(struct vmq *q);
@@ -270,7 +278,7 @@ static inline int vmq__tx_refused(const struct vmq__peer *p)
 }
 int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t timeout_ns,
 	uint64_t *deadline);
-void vmq__tx_sleep(struct vmq *q, uint64_t deadline);
+void vmq__tx_sleep(struct vmq *q, uint64_t ticket, uint64_t deadline);
 void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags);
 bool vmq__tx_ready(struct vmq *q);
 bool vmq__tx_arm(struct vmq *q);

@@ -90,12 +90,13 @@ static int alloc_check(const struct vmq__peer *p, size_t len)
 static int alloc_wait(struct vmq *q, struct vmq__peer *p, size_t len, struct vmq_page *page,
 	uint64_t deadline)
 {
+	uint64_t ticket = vmq__sleep_ticket(&q->sleep[VMQ_FD_SPACE]);
 	int rc;
 
 	vmq_tx_page_arm(&p->tx->tx);
 	rc = alloc_once(q, p, len, page);
 	if (rc == VMQ_ENOMEM)
-		vmq__tx_sleep(q, deadline);
+		vmq__tx_sleep(q, ticket, deadline);
 	vmq_tx_space_wake(&p->tx->tx);
 	return rc;
 }

@@ -83,11 +83,11 @@ static void tx_exit(struct vmq *q, enum vmq_exit_reason reason)
 
 /* Sleep until the doorbell rings; the wait is a natural exit. The lock is not
  * held meanwhile. */
-void vmq__tx_sleep(struct vmq *q, uint64_t deadline)
+void vmq__tx_sleep(struct vmq *q, uint64_t ticket, uint64_t deadline)
 {
 	tx_exit(q, VMQ_EXIT_WAIT);
 	vmq__tx_unlock(q);
-	vmq__sleep(q, VMQ_FD_SPACE, deadline);
+	vmq__sleep(q, VMQ_FD_SPACE, ticket, deadline);
 	vmq__tx_lock(q);
 }
 
@@ -144,15 +144,18 @@ static void tx_let_pass(struct vmq *q, uint64_t deadline)
 
 static void tx_wait(struct vmq *q, struct vmq__peer *p, uint32_t need, uint64_t deadline)
 {
+	uint64_t ticket;
+
 	if (vmq__tx_busy(q, p)) {
 		tx_let_pass(q, deadline);
 		return;
 	}
 	if (tx_spin(q, p, need))
 		return;
+	ticket = vmq__sleep_ticket(&q->sleep[VMQ_FD_SPACE]);
 	/* The sleep is a natural exit: what was sent lazily is drained by it. */
 	if (vmq_tx_space_arm(&p->tx->tx, need))
-		vmq__tx_sleep(q, deadline);
+		vmq__tx_sleep(q, ticket, deadline);
 	vmq_tx_space_wake(&p->tx->tx);
 }
 

@@ -47,7 +47,7 @@ static int find(struct vmq *q, const char *name, uint32_t *id)
 
 int vmq_peer(struct vmq *q, const char *name, int64_t timeout_ns, uint32_t *peer)
 {
-	uint64_t deadline;
+	uint64_t deadline, ticket;
 	int rc;
 
 	if (!vmq__live(q))
@@ -55,12 +55,15 @@ int vmq_peer(struct vmq *q, const char *name, int64_t timeout_ns, uint32_t *peer
 	if (!vmq__name_ok(name) || !peer)
 		return VMQ_EINVAL;
 	deadline = vmq__deadline(q, timeout_ns);
-	while ((rc = find(q, name, peer)) == VMQ_EAGAIN) {
+	for (;;) {
+		ticket = vmq__sleep_ticket(&q->sleep[VMQ_FD_DATA]);
+		rc = find(q, name, peer);
+		if (rc != VMQ_EAGAIN)
+			return rc;
 		if (timeout_ns == VMQ_NOWAIT || vmq__now(q) >= deadline)
 			return vmq__timeout(timeout_ns);
-		vmq__sleep(q, VMQ_FD_DATA, deadline);
+		vmq__sleep(q, VMQ_FD_DATA, ticket, deadline);
 	}
-	return rc;
 }
 
 /* Say the end of one peer, once: its id and VMQ_EGONE, VMQ_EPEER or VMQ_EACCES. */

@@ -60,6 +60,18 @@ uint64_t vmq__sleep_limit(const struct vmq *q, uint64_t deadline)
 	return deadline < until ? deadline : until;
 }
 
+/* Taken before the lanes are armed and looked at: who wakes others after that, and
+ * has drained the doorbell for all, is not missed. */
+uint64_t vmq__sleep_ticket(struct vmq__sleeper *s)
+{
+	uint64_t wakes;
+
+	pthread_mutex_lock(&s->lock);
+	wakes = s->wakes;
+	pthread_mutex_unlock(&s->lock);
+	return wakes;
+}
+
 bool vmq__sleep_lead(struct vmq__sleeper *s)
 {
 	bool lead;
@@ -81,13 +93,11 @@ void vmq__sleep_leave(struct vmq__sleeper *s, bool kicked)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void follow(struct vmq__sleeper *s, uint64_t until)
+static void follow(struct vmq__sleeper *s, uint64_t until, uint64_t wakes)
 {
 	struct timespec abs = to_timespec(until);
-	uint64_t wakes;
 
 	pthread_mutex_lock(&s->lock);
-	wakes = s->wakes;
 	while (s->polling && s->wakes == wakes)
 		if (pthread_cond_timedwait(&s->cond, &s->lock, &abs) == ETIMEDOUT)
 			break;
@@ -117,15 +127,20 @@ static bool sleep_env(struct vmq *q, enum vmq_fd doorbell, uint64_t until, bool 
 	return q->ops->drain(q->state, 1u << doorbell);
 }
 
-/* Sleep until the doorbell rings, the fabric changes or the deadline comes. */
-void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t deadline)
+/* Sleep until the doorbell rings, the fabric changes or the deadline comes; not at
+ * all if somebody woke the others since the ticket was taken. */
+void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t ticket, uint64_t deadline)
 {
 	struct vmq__sleeper *s = &q->sleep[doorbell];
 	uint64_t until = vmq__sleep_limit(q, deadline);
 	bool news = false, kicked;
 
 	if (!vmq__sleep_lead(s)) {
-		follow(s, until);
+		follow(s, until, ticket);
+		return;
+	}
+	if (vmq__sleep_ticket(s) != ticket) {
+		vmq__sleep_leave(s, false);
 		return;
 	}
 	kicked = q->env ? sleep_env(q, doorbell, until, &news) : sleep_poll(q, doorbell, until, &news);
@@ -134,17 +149,22 @@ void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t deadline)
 	vmq__sleep_leave(s, kicked);
 }
 
-/* A call that was not to wait found nothing to do: look at the fabric now and
- * then, so that a thread that only polls hears of it. */
-void vmq__idle(struct vmq *q, uint32_t *calls)
+/* Look at the fabric, unless that was done just now. */
+void vmq__look(struct vmq *q)
 {
-	uint64_t now, last = atomic_load_explicit(&q->last_look, memory_order_relaxed);
+	uint64_t now = vmq__now(q), last = atomic_load_explicit(&q->last_look, memory_order_relaxed);
 
-	if (++*calls % LOOK_CALLS && !atomic_load_explicit(&q->pending, memory_order_relaxed))
-		return;
-	now = vmq__now(q);
 	if (now - last < LOOK_NS)
 		return;
 	atomic_store_explicit(&q->last_look, now, memory_order_relaxed);
 	vmq__news(q);
+}
+
+/* A call that was not to wait found nothing to do: look at the fabric now and
+ * then, so that a thread that only polls hears of it. */
+void vmq__idle(struct vmq *q, uint32_t *calls)
+{
+	if (++*calls % LOOK_CALLS && !atomic_load_explicit(&q->pending, memory_order_relaxed))
+		return;
+	vmq__look(q);
 }

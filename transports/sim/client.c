@@ -368,7 +368,7 @@ static void answered(struct client *c, const struct sim_wire *m)
 static int client_news(void *state)
 {
 	struct client *c = state;
-	int fds[SIM_WIRE_FDS], rc;
+	int fds[SIM_WIRE_FDS], rc = 0;
 	struct sim_wire m;
 
 	while (!c->down && (!(rc = vmq__sim_wire_recv(c->sock, &m, fds)) || rc == VMQ_EMFILE)) {
