@@ -55,7 +55,6 @@ void vmq__rx_wake(struct vmq *q)
 void vmq__rx_disarm(struct vmq *q)
 {
 	uint64_t ticks;
-
 	bool rang;
 
 	q->rx.armed = false;

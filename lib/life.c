@@ -159,4 +159,3 @@ void vmq__rx_view(struct vmq *q)
 		vmq__peer_put_locked(q, old[--old_count]);
 	pthread_mutex_unlock(&q->lock);
 }
-

@@ -185,8 +185,7 @@ static int page_send(struct vmq *q, struct vmq__peer *p, struct vmq_page *page,
 	vmq_tx_publish(tx);
 	vmq__tx_ring(q, p, flags);
 	page->gen = run.gen;
-	q->tx.messages++;
-	q->tx.bytes += len;
+	vmq__tx_counted(q, 1, len);
 	q->tx.pages += run.count;
 	q->tx.page_bytes += page->len;
 	return 0;

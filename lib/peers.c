@@ -351,4 +351,3 @@ void vmq__news(struct vmq *q)
 	shake_all(q);
 	pthread_mutex_unlock(&q->lock);
 }
-

@@ -225,7 +225,7 @@ int vmq_event(struct vmq *q, struct vmq_event *event, int64_t timeout_ns)
 	while (!vmq__event_take(q, event, true)) {
 		if (timeout_ns == VMQ_NOWAIT || vmq__now(q) >= deadline)
 			return vmq__timeout(timeout_ns);
-		rc = poll_wait(&fd, 1, timeout_ns < 0 ? timeout_ns : (int64_t)(deadline - vmq__now(q)));
+		rc = poll_wait(&fd, 1, timeout_ns < 0 ? timeout_ns : vmq__left(q, deadline));
 		if (rc < 0)
 			return rc;
 	}
@@ -268,6 +268,9 @@ static int fd_make(struct vmq *q)
 	if (bad) {
 		bad = vmq__errno(errno);
 		close(epfd);
+		if (q->timerfd >= 0)
+			close(q->timerfd);
+		q->timerfd = -1;
 		return bad;
 	}
 	q->epfd = epfd;
