@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What `cmake --install` gives. The installed tree may be moved: pkg-config and CMake
 # both find the rest from where their own files lie.
-install(TARGETS vmq-shared vmq-static vmq-core EXPORT vmq-targets
+set(VMQ_LIBRARIES vmq-shared vmq-static vmq-core)
+set(VMQ_MODULES vmq vmq-core)
+if(TARGET vmq-guest)
+	list(APPEND VMQ_LIBRARIES vmq-guest)
+	list(APPEND VMQ_MODULES vmq-guest)
+endif()
+install(TARGETS ${VMQ_LIBRARIES} EXPORT vmq-targets
 	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
 	ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
 	INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -26,7 +32,7 @@ set(VMQ_PC_REQUIRES "")
 if(VMQ_TRANSPORT_SIM)
 	set(VMQ_PC_REQUIRES jansson)
 endif()
-foreach(module vmq vmq-core)
+foreach(module IN LISTS VMQ_MODULES)
 	configure_file(pkgconfig/${module}.pc.in ${PROJECT_BINARY_DIR}/pkgconfig/${module}.pc @ONLY)
 	install(FILES ${PROJECT_BINARY_DIR}/pkgconfig/${module}.pc
 		DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
@@ -51,4 +57,4 @@ if(TARGET vmq-tool)
 endif()
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
-install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.[ch]" PATTERN "*.json")
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.[ch]" PATTERN "*.ld" PATTERN "*.json")

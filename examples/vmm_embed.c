@@ -54,7 +54,7 @@ static void unplug(void *ctx, struct vmq_vmm_link *link, int reason)
 /* The guest executed its doorbell instruction: an immediate exit. */
 static void doorbell_exit(void *ctx)
 {
-	must(vmq_vmm_doorbell(((struct machine *)ctx)->vm, ((struct machine *)ctx)->channel.peer), "kick");
+	must(vmq_vmm_doorbell(((struct machine *)ctx)->vm, ((struct machine *)ctx)->channel.peer, VMQ_KICK_DATA), "kick");
 }
 
 /* Enter the VM as long as an interrupt is pending. */

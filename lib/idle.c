@@ -37,6 +37,9 @@ bool vmq__rx_arm(struct vmq *q)
 			q->rx.kicks_space++;
 			q->ops->kick(q->state, p->cookie, VMQ_KICK_SPACE, false);
 		}
+		/* The VMM rings when pages that a lane waits for are there. */
+		if (p->held.peer)
+			continue;
 		if (said & VMQ_RX_DATA || atomic_load(&p->gone) || vmq_chan_peer_gone(p->rx))
 			clear = false;
 	}
@@ -49,6 +52,16 @@ void vmq__rx_wake(struct vmq *q)
 {
 	for (uint32_t i = 0; i < q->rx.count; i++)
 		vmq_rx_wake(&q->rx.list[i]->rx->rx);
+}
+
+/* A doorbell for room that nobody waits for keeps vmq_fd() readable. Whoever goes to
+ * sleep for it meanwhile is told. */
+static void space_silence(struct vmq *q)
+{
+	struct vmq__sleeper *s = &q->sleep[VMQ_FD_SPACE];
+
+	if (vmq__sleep_lead(s))
+		vmq__sleep_leave(s, q->ops->drain(q->state, VMQ_KICK_SPACE));
 }
 
 /* A call after one that armed for vmq_fd(): silence first, then look. */
@@ -64,8 +77,10 @@ void vmq__rx_disarm(struct vmq *q)
 		q->ops->drain(q->state, VMQ_KICK_SPACE);
 	if (q->timerfd >= 0 && read(q->timerfd, &ticks, sizeof(ticks)) < 0)
 		ticks = 0; /* not due yet */
-	/* If it was not the doorbell, it was news. If it was both, the
-	 * descriptor stays readable until the next call finds just the news. */
+	/* If it was not the doorbell, it was news, or the other doorbell. If it was
+	 * both, the descriptor stays readable until the next call finds just that. */
+	if (!rang)
+		space_silence(q);
 	if (!rang || q->env || atomic_load_explicit(&q->pending, memory_order_relaxed) || !q->up)
 		vmq__news(q);
 	else

@@ -23,6 +23,17 @@
 #define VMQ__LIKELY(x) __builtin_expect(!!(x), 1)
 #define VMQ__UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* The message that is being looked at. */
+struct vmq__staged {
+	struct vmq__peer *peer;
+	const void *data;
+	uint32_t len;
+	bool joined;               /* data stands in peer->join */
+	bool peeked;
+	bool page, mapped;
+	struct vmq_page run;
+};
+
 /* One life of a peer: a channel, and what both halves know of it. */
 struct vmq__peer {
 	struct vmq_chan chan[2];   /* [1]: the receiving end of the self channel */
@@ -51,6 +62,7 @@ struct vmq__peer {
 	uint8_t *join;             /* max_msg bytes for fragments */
 	uint32_t join_total, join_have;
 	uint32_t looks;            /* that found the lane empty */
+	struct vmq__staged held;   /* its pages are under way: the lane waits */
 	bool finished;             /* its end was reported */
 	struct vmq__peer *next;    /* all lives that still have references */
 };
@@ -61,17 +73,6 @@ struct vmq__story {
 	bool joined, left, poisoned; /* not yet fetched by vmq_event() */
 	bool untold;               /* its end is not yet said by vmq_recv() */
 	int reason;
-};
-
-/* The message that is being looked at. */
-struct vmq__staged {
-	struct vmq__peer *peer;
-	const void *data;
-	uint32_t len;
-	bool joined;               /* data stands in peer->join */
-	bool peeked;
-	bool page, mapped;
-	struct vmq_page run;
 };
 
 struct vmq__txside {
@@ -295,6 +296,7 @@ void vmq__self_unmap(struct vmq__peer *p);
 
 /* registry.c */
 const struct vmq_transport *vmq__transport(const char *name);
+const struct vmq_transport *vmq__host(void);
 
 /* uri.c */
 struct vmq__uri {

@@ -69,7 +69,8 @@ static int alloc_once(struct vmq *q, struct vmq__peer *p, size_t len, struct vmq
 		pthread_mutex_lock(&p->pages_lock);
 		vmq_pages_free(&p->tx->pages, &run, &returned);
 		pthread_mutex_unlock(&p->pages_lock);
-		return rc;
+		/* On their way back to the pool: none free yet. */
+		return rc == VMQ_EAGAIN ? VMQ_ENOMEM : rc;
 	}
 	vmq__peer_get(p);
 	return 0;

@@ -5,6 +5,7 @@
 #include "core/lane_hot.h"
 #include "internal.h"
 
+#define HELD 2
 #define LOOKS_FREE 16 /* looks at empty lanes, the last of which asks more */
 
 void vmq__rx_lock(struct vmq *q)
@@ -83,7 +84,20 @@ static int fragment(struct vmq *q, struct vmq__peer *p, const struct vmq_record 
 	return 1;
 }
 
-/* 1: a message is staged; 0: go on; negative: the reason to poison. */
+/* Are the staged message's pages here? Else its lane waits for them, and the others go
+ * on. What else goes wrong is told to who takes the message. */
+static bool pages_ready(struct vmq *q)
+{
+	struct vmq__staged *m = &q->rx.msg;
+
+	if (VMQ__LIKELY(vmq__page_map(q) != VMQ_EAGAIN))
+		return true;
+	m->peer->held = *m;
+	m->peer = NULL;
+	return false;
+}
+
+/* 1: a message is staged; HELD: it waits; 0: go on; negative: the reason to poison. */
 static int record(struct vmq *q, struct vmq__peer *p, const struct vmq_record *rec)
 {
 	int bad;
@@ -104,7 +118,7 @@ static int record(struct vmq *q, struct vmq__peer *p, const struct vmq_record *r
 	stage(q, p, NULL, 0, false);
 	bad = (int)vmq__page_stage(q, p, rec);
 	if (!bad)
-		return 1;
+		return pages_ready(q) ? 1 : HELD;
 	q->rx.msg.peer = NULL;
 	return -bad;
 }
@@ -154,6 +168,11 @@ static bool lane_look(struct vmq *q, struct vmq__peer *p)
 
 	if (VMQ__UNLIKELY(p->finished))
 		return false;
+	if (VMQ__UNLIKELY(p->held.peer)) {
+		q->rx.msg = p->held;
+		p->held.peer = NULL;
+		return pages_ready(q);
+	}
 	for (int budget = VMQ__QUANTUM; budget; budget--) {
 		int n = vmq__rx_peek(&p->rx->rx, &rec);
 
@@ -169,7 +188,7 @@ static bool lane_look(struct vmq *q, struct vmq__peer *p)
 		if (VMQ__LIKELY(n > 0))
 			n = record(q, p, &rec);
 		if (VMQ__LIKELY(n > 0))
-			return true;
+			return n != HELD;
 		if (n < 0) {
 			/* Of a poisoned lane the first reason stays. */
 			vmq_chan_set_poison(p->rx, (enum vmq_poison)-n);

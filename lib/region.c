@@ -3,34 +3,58 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "internal.h"
 #include "region.h"
 
-int vmq__region_create(const struct vmq_geometry *geo, const struct vmq_ident ident[2])
+int vmq__sealed_create(const char *name, uint64_t size)
 {
-	int fd = memfd_create("vmq-region", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
-	void *header;
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
 
 	if (fd < 0)
 		return vmq__errno(errno);
-	if (ftruncate(fd, (off_t)geo->region_size) ||
-			fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		goto fail;
-	header = mmap(NULL, VMQ_HEADER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (header == MAP_FAILED)
-		goto fail;
-	vmq_layout_write(header, geo, ident);
-	munmap(header, VMQ_HEADER_SIZE);
-	return fd;
-fail:
+	if (!ftruncate(fd, (off_t)size) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return fd;
 	rc = vmq__errno(errno);
 	close(fd);
 	return rc;
+}
+
+int vmq__sealed_check(int fd, uint64_t size)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
+	struct stat st;
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &st) || fstatfs(fd, &fs))
+		return VMQ_EPROTO;
+	/* A hole in huge pages may have nothing to be filled with. */
+	return st.st_size < 0 || (uint64_t)st.st_size < size || fs.f_type != TMPFS_MAGIC ? VMQ_EPROTO : 0;
+}
+
+int vmq__region_create(const struct vmq_geometry *geo, const struct vmq_ident ident[2])
+{
+	int fd = vmq__sealed_create("vmq-region", geo->region_size), rc;
+	void *header;
+
+	if (fd < 0)
+		return fd;
+	header = mmap(NULL, VMQ_HEADER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (header == MAP_FAILED) {
+		rc = vmq__errno(errno);
+		close(fd);
+		return rc;
+	}
+	vmq_layout_write(header, geo, ident);
+	munmap(header, VMQ_HEADER_SIZE);
+	return fd;
 }
 
 static uint32_t pages_of(const struct vmq_geometry *geo)

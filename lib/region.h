@@ -17,6 +17,13 @@ struct vmq__window {
 
 enum { WINDOW_ZERO, WINDOW_READ, WINDOW_WRITE };
 
+/* A memfd of zeros that cannot change its size. Returns the fd or a negative error. */
+int vmq__sealed_create(const char *name, uint64_t size);
+
+/* Is this descriptor, which another process made, memory of at least that size that
+ * cannot shrink under a mapping? 0 or VMQ_EPROTO. */
+int vmq__sealed_check(int fd, uint64_t size);
+
 /* A sealed memfd with a written header. Returns the fd or a negative error. */
 int vmq__region_create(const struct vmq_geometry *geo, const struct vmq_ident ident[2]);
 

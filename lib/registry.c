@@ -13,10 +13,19 @@
 #ifdef VMQ__SIM
 extern const struct vmq_transport vmq__sim_transport;
 #endif
+#ifdef VMQ__KVM
+extern const struct vmq_transport vmq__kvm_transport;
+#endif
+#ifdef VMQ__HOST
+extern const struct vmq_transport vmq__host_transport;
+#endif
 
 static const struct vmq_transport *const builtin[] = {
 #ifdef VMQ__SIM
 	&vmq__sim_transport,
+#endif
+#ifdef VMQ__KVM
+	&vmq__kvm_transport,
 #endif
 	NULL,
 };
@@ -52,4 +61,14 @@ const struct vmq_transport *vmq__transport(const char *name)
 		if (!strcmp(builtin[i]->name, name))
 			return builtin[i];
 	return plugin(name);
+}
+
+/* That of vmq_vmm_open(), which no address names; NULL if it was not built. */
+const struct vmq_transport *vmq__host(void)
+{
+#ifdef VMQ__HOST
+	return &vmq__host_transport;
+#else
+	return NULL;
+#endif
 }

@@ -1,6 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmm_exit.c - VMs leave for the VMM: it drains them, rings for them, and counts. */
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/atomic.h"
 #include "vmm.h"
+
+/* A full eventfd has long been rung. Others have it too, and may have filled it or
+ * made it wait: it is never waited for. */
+static void ring(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t one = 1;
+	int e = errno;
+
+	if (poll(&p, 1, 0) != 1 || write(fd, &one, sizeof(one)) < 0)
+		errno = e;
+	errno = e;
+}
+
+void vmq__vmm_kick(const struct vmq_vm *vm, unsigned what)
+{
+	const struct vmq_vm_config *c = &vm->config;
+
+	if (c->kick) {
+		c->kick(c->ctx, what);
+		return;
+	}
+	if (c->doorbell[0] == c->doorbell[1] && what)
+		what = VMQ_KICK_DATA;
+	for (unsigned i = 0; i < 2; i++)
+		if (what & 1u << i)
+			ring(c->doorbell[i]);
+}
 
 static unsigned link_kick(struct vmq_vmm_link *link, unsigned what)
 {
@@ -8,7 +42,7 @@ static unsigned link_kick(struct vmq_vmm_link *link, unsigned what)
 
 	if (!what || !peer)
 		return 0;
-	peer->config.kick(peer->config.ctx, what);
+	vmq__vmm_kick(peer, what);
 	link->vm->stats.kicks++;
 	return 1;
 }
@@ -39,13 +73,15 @@ int vmq_vmm_exit(struct vmq_vm *vm, enum vmq_exit_reason reason)
 	return (int)kicks;
 }
 
-int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer)
+int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer, unsigned what)
 {
 	unsigned kicks = 0;
 	bool found = false;
 
 	if (!vm)
 		return VMQ_EBADF;
+	if (!what || what & ~(VMQ_KICK_DATA | VMQ_KICK_SPACE))
+		return VMQ_EINVAL;
 	pthread_mutex_lock(&vm->vmm->lock);
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next) {
 		const struct vmq_vm *other = vmq__vmm_peer(l);
@@ -54,7 +90,7 @@ int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer)
 		if (l->ended)
 			continue;
 		found |= this;
-		kicks += link_drain(l, this ? VMQ_KICK_DATA : 0);
+		kicks += link_drain(l, this ? what : 0);
 	}
 	vm->stats.exits_immediate++;
 	pthread_mutex_unlock(&vm->vmm->lock);
@@ -72,7 +108,7 @@ int vmq_vmm_bypass(struct vmq_vmm_link *link, unsigned what)
 	pthread_mutex_lock(&vmm->lock);
 	peer = vmq__vmm_peer(link);
 	if (peer && !link->ended) {
-		peer->config.kick(peer->config.ctx, what);
+		vmq__vmm_kick(peer, what);
 		link->vm->stats.bypass++;
 	}
 	pthread_mutex_unlock(&vmm->lock);
@@ -88,6 +124,12 @@ void vmq_vmm_count_bypass(struct vmq_vm *vm, uint64_t kicks)
 	pthread_mutex_unlock(&vm->vmm->lock);
 }
 
+/* Does the VM have a peer there? */
+static bool there(const struct vmq_vmm_link *l)
+{
+	return l->shown && !l->ended && vmq__vmm_peer(l) && !l->channel->revoked;
+}
+
 int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats)
 {
 	if (!vm)
@@ -99,7 +141,68 @@ int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats)
 	stats->size = sizeof(*stats);
 	stats->peers = 0;
 	for (struct vmq_vmm_link *l = vm->links; l; l = l->next)
-		stats->peers += !l->ended && vmq__vmm_peer(l);
+		stats->peers += there(l);
 	pthread_mutex_unlock(&vm->vmm->lock);
 	return 0;
+}
+
+/* ---- watch ------------------------------------------------------------------------ */
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Any other value than the last one is a sign of life: the VM writes what it likes. */
+static bool beats(struct vmq_vmm_link *l)
+{
+	const struct vmm_channel *ch = l->channel;
+	const struct vmq_layout_ctl *ctl = (const void *)(ch->meta + ch->geo.ctl_off[l->side]);
+	uint32_t beat = vmq__load(&ctl->heartbeat);
+	bool moved = beat != l->beat;
+
+	l->beat = beat;
+	return moved;
+}
+
+static int watch(struct vmq_vm *vm, uint64_t now, uint64_t limit)
+{
+	bool peers = false, moved = false;
+
+	if (vm->halted)
+		return VMQ_EGONE;
+	for (struct vmq_vmm_link *l = vm->links; l; l = l->next) {
+		if (!there(l))
+			continue;
+		peers = true;
+		moved |= beats(l);
+	}
+	if (!peers || moved) {
+		vm->quiet_since = 0;
+		return 0;
+	}
+	vmq__vmm_kick(vm, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+	if (!vm->quiet_since)
+		vm->quiet_since = now;
+	if (now - vm->quiet_since < limit)
+		return 0;
+	vmq__vmm_halt(vm);
+	return VMQ_EGONE;
+}
+
+int vmq_vmm_watch(struct vmq_vm *vm, int64_t limit_ns)
+{
+	int rc;
+
+	if (!vm)
+		return VMQ_EBADF;
+	if (limit_ns < 1)
+		return VMQ_EINVAL;
+	pthread_mutex_lock(&vm->vmm->lock);
+	rc = watch(vm, now_ns(), (uint64_t)limit_ns);
+	pthread_mutex_unlock(&vm->vmm->lock);
+	return rc;
 }

@@ -9,18 +9,22 @@
 #include "internal.h"
 #include "vmm.h"
 
-static void channel_free(struct vmm_channel *ch)
+void vmq__channel_free(struct vmm_channel *ch)
 {
 	if (ch->meta)
 		munmap(ch->meta, ch->geo.lane_off[0]);
+	if (ch->span.ledger)
+		munmap(ch->span.ledger, vmq__ledger_size(ch));
 	if (ch->fd >= 0)
 		close(ch->fd);
+	if (ch->span.fd >= 0)
+		close(ch->span.fd);
 	free(ch);
 }
 
-static int channel_new(const struct vmq_vm *vm[2], struct vmm_channel **out)
+/* A channel without memory yet. */
+int vmq__channel_alloc(struct vmq_vm *const vm[2], struct vmm_channel **out)
 {
-	struct vmq_ident ident[2] = { vm[0]->ident, vm[1]->ident };
 	struct vmq_geometry geo;
 	struct vmm_channel *ch;
 	uint32_t pages;
@@ -37,19 +41,63 @@ static int channel_new(const struct vmq_vm *vm[2], struct vmm_channel **out)
 		return VMQ_ENOMEM;
 	ch->vmm = vm[0]->vmm;
 	ch->geo = geo;
+	ch->fd = ch->span.fd = -1;
+	ch->span.far = vm[0]->far ? 0 : vm[1]->far ? 1 : NO_SIDE;
 	for (uint32_t p = 0; p < pages; p++)
 		ch->page[p].owner = p >= geo.pool_pages[0];
-	ch->fd = vmq__region_create(&geo, ident);
-	if (ch->fd < 0) {
-		rc = ch->fd;
-		free(ch);
-		return rc;
+	for (uint8_t side = 0; side < 2; side++) {
+		ch->link[side].channel = ch;
+		ch->link[side].side = side;
 	}
-	ch->meta = mmap(NULL, geo.lane_off[0], PROT_READ | PROT_WRITE, MAP_SHARED, ch->fd, 0);
-	if (ch->meta == MAP_FAILED) {
-		rc = vmq__errno(errno);
-		ch->meta = NULL;
-		channel_free(ch);
+	*out = ch;
+	return 0;
+}
+
+/* A word for each side and page, and never nothing. */
+uint64_t vmq__ledger_size(const struct vmm_channel *ch)
+{
+	uint64_t words = 2 * ((uint64_t)ch->geo.pool_pages[0] + ch->geo.pool_pages[1]);
+
+	return (words * sizeof(vmq_le32) / VMQ_PAGE_SIZE + 1) * VMQ_PAGE_SIZE;
+}
+
+static void *map_fd(int fd, uint64_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/* What the VMM itself looks at. */
+int vmq__channel_map(struct vmm_channel *ch)
+{
+	ch->meta = map_fd(ch->fd, ch->geo.lane_off[0]);
+	if (!ch->meta)
+		return vmq__errno(errno);
+	if (ch->span.fd < 0)
+		return 0;
+	ch->span.ledger = map_fd(ch->span.fd, vmq__ledger_size(ch));
+	return ch->span.ledger ? 0 : vmq__errno(errno);
+}
+
+static int channel_new(struct vmq_vm *const vm[2], struct vmm_channel **out)
+{
+	const struct vmq_ident ident[2] = { vm[0]->ident, vm[1]->ident };
+	struct vmm_channel *ch;
+	int rc = vmq__channel_alloc(vm, &ch);
+
+	if (rc)
+		return rc;
+	ch->epoch = ++vm[0]->vmm->epoch;
+	if (!ch->epoch)
+		ch->epoch = ++vm[0]->vmm->epoch;
+	rc = ch->fd = vmq__region_create(&ch->geo, ident);
+	if (rc >= 0 && ch->span.far != NO_SIDE)
+		rc = ch->span.fd = vmq__sealed_create("vmq-ledger", vmq__ledger_size(ch));
+	if (rc >= 0)
+		rc = vmq__channel_map(ch);
+	if (rc < 0) {
+		vmq__channel_free(ch);
 		return rc;
 	}
 	*out = ch;
@@ -76,13 +124,11 @@ static size_t window_gap(const struct vmq_vm *vm, size_t size)
 	return off <= vm->config.window_size && size <= vm->config.window_size - off ? off : SIZE_MAX;
 }
 
-static int link_open(struct vmm_channel *ch, unsigned side, struct vmq_vm *vm)
+int vmq__link_open(struct vmm_channel *ch, unsigned side, struct vmq_vm *vm)
 {
 	struct vmq_vmm_link *link = &ch->link[side];
 	int rc;
 
-	link->channel = ch;
-	link->side = (uint8_t)side;
 	if (vm->config.window) {
 		link->window_off = window_gap(vm, ch->geo.region_size);
 		if (link->window_off == SIZE_MAX)
@@ -98,7 +144,7 @@ static int link_open(struct vmm_channel *ch, unsigned side, struct vmq_vm *vm)
 	return 0;
 }
 
-static int link_attach(struct vmq_vmm_link *link)
+int vmq__link_attach(struct vmq_vmm_link *link)
 {
 	const struct vmq_vm *vm = link->vm, *peer = vmq__vmm_peer(link);
 	struct vmq_vmm_channel c = {
@@ -112,28 +158,45 @@ static int link_attach(struct vmq_vmm_link *link)
 		.fd = link->channel->fd,
 		.region_size = link->channel->geo.region_size,
 		.region = link->window ? link->window->base : NULL,
-		.epoch = vm->vmm->epoch ? vm->vmm->epoch : 1,
+		.epoch = link->channel->epoch,
+		.doorbell = { -1, -1 },
 	};
+	int rc;
 
-	return vm->config.attach(vm->config.ctx, &c);
+	if (vmq__vmm_rings(peer))
+		memcpy(c.doorbell, peer->config.doorbell, sizeof(c.doorbell));
+	rc = vm->config.attach(vm->config.ctx, &c);
+	link->shown = !rc;
+	return rc;
+}
+
+/* The VM at this end is told that its peer is gone, or must be. */
+static void link_leave(struct vmq_vmm_link *link, int reason)
+{
+	struct vmq_vm *vm = link->vm;
+
+	if (!vm || link->ended || !link->shown)
+		return;
+	if (vm->far) {
+		vmq__far_leave(link->channel, reason);
+		return;
+	}
+	vm->config.leave(vm->config.ctx, link, reason);
+	vmq__vmm_kick(vm, VMQ_KICK_DATA | VMQ_KICK_SPACE);
 }
 
 /* This end is over: the other is told. Its own VM still has the link. */
 void vmq__vmm_end(struct vmq_vmm_link *link)
 {
-	struct vmq_vm *peer = vmq__vmm_peer(link);
-
 	if (link->ended)
 		return;
 	link->ended = true;
 	vmq_layout_set_gone(link->channel->meta, link->side, 1);
-	if (!peer || link->channel->revoked)
-		return;
-	peer->config.leave(peer->config.ctx, &link->channel->link[!link->side], VMQ_EGONE);
-	peer->config.kick(peer->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+	if (!link->channel->revoked)
+		link_leave(&link->channel->link[!link->side], VMQ_EGONE);
 }
 
-/* Take the link away from its VM; the last of the two frees the channel. */
+/* Take the link away from its VM. */
 static void link_drop(struct vmq_vmm_link *link)
 {
 	struct vmq_vmm_link **at = &link->vm->links;
@@ -147,14 +210,19 @@ static void link_drop(struct vmq_vmm_link *link)
 	link->ended = true;
 }
 
+/* The last of the two frees the channel. Who never knew of it, or is behind a bridge
+ * and was told, is not waited for. */
 void vmq__vmm_detach(struct vmq_vmm_link *link)
 {
 	struct vmm_channel *ch = link->channel;
+	struct vmq_vmm_link *other = &ch->link[!link->side];
 
 	vmq__vmm_end(link);
 	link_drop(link);
-	if (!ch->link[!link->side].vm)
-		channel_free(ch);
+	if (other->vm && (other->vm->far || !other->shown))
+		link_drop(other);
+	if (!other->vm)
+		vmq__channel_free(ch);
 }
 
 /* The pair may not talk any more: both are told, and detach. */
@@ -162,57 +230,57 @@ void vmq__vmm_revoke(struct vmm_channel *ch)
 {
 	ch->revoked = true;
 	for (unsigned side = 0; side < 2; side++) {
-		struct vmq_vm *vm = ch->link[side].vm;
-
 		vmq_layout_set_gone(ch->meta, side, 1);
-		if (!vm || ch->link[side].ended)
-			continue;
-		vm->config.leave(vm->config.ctx, &ch->link[side], VMQ_EACCES);
-		vm->config.kick(vm->config.ctx, VMQ_KICK_DATA | VMQ_KICK_SPACE);
+		link_leave(&ch->link[side], VMQ_EACCES);
 	}
 }
 
-/* Undo a connection; side 1 was told of it or not. */
-static void disconnect(struct vmm_channel *ch, bool told)
+/* Neither end knows of it. */
+void vmq__channel_undo(struct vmm_channel *ch)
 {
-	bool both = ch->link[0].vm && ch->link[1].vm;
-
-	if (told && both) {
-		/* Its VM detaches when it has heard. */
-		vmq__vmm_detach(&ch->link[0]);
-		return;
-	}
 	for (unsigned side = 0; side < 2; side++)
 		if (ch->link[side].vm)
 			link_drop(&ch->link[side]);
-	channel_free(ch);
+	vmq__channel_free(ch);
+}
+
+int vmq__channel_open(struct vmq_vm *const vm[2], struct vmm_channel **out)
+{
+	struct vmm_channel *ch;
+	int rc = channel_new(vm, &ch);
+
+	if (rc)
+		return rc;
+	for (unsigned side = 0; side < 2 && !rc; side++)
+		rc = vmq__link_open(ch, side, vm[side]);
+	if (rc)
+		vmq__channel_undo(ch);
+	else
+		*out = ch;
+	return rc;
 }
 
 /* Make a channel between two VMs and show it to both: first to b, which was there
- * before, so that a knows of it only if it will stay. */
+ * before, so that a knows of it only if it will stay. Over a bridge, first to the
+ * far one. */
 int vmq__vmm_connect(struct vmq_vm *a, struct vmq_vm *b)
 {
-	struct vmq_vm *vm[2] = { a, b };
-	struct vmm_channel *ch = NULL;
-	int rc = channel_new((const struct vmq_vm *[]){ a, b }, &ch);
+	struct vmm_channel *ch;
+	int rc;
 
+	if (a->far || b->far)
+		return vmq__far_connect(a->far ? b : a, a->far ? a : b);
+	rc = vmq__channel_open((struct vmq_vm *const[]){ a, b }, &ch);
 	if (rc)
 		return rc;
-	a->vmm->epoch++;
-	for (unsigned side = 0; side < 2 && !rc; side++)
-		rc = link_open(ch, side, vm[side]);
-	if (rc) {
-		disconnect(ch, false);
-		return rc;
-	}
-	if (link_attach(&ch->link[1])) {
+	if (vmq__link_attach(&ch->link[1])) {
 		/* An old VM that cannot have it does not keep the new one out. */
-		disconnect(ch, false);
+		vmq__channel_undo(ch);
 		return 0;
 	}
-	rc = link_attach(&ch->link[0]);
+	rc = vmq__link_attach(&ch->link[0]);
 	if (rc)
-		disconnect(ch, true);
+		vmq__vmm_detach(&ch->link[0]); /* b detaches when it has heard */
 	return rc;
 }
 

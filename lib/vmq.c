@@ -85,8 +85,6 @@ static void merge(struct vmq_options *o, const struct vmq__uri *uri)
 
 static int check(const struct vmq_options *o)
 {
-	if (!o->name)
-		return fail(o, VMQ_EURI, "the address has no name=, and so this VM none");
 	if (!vmq__name_ok(o->name))
 		return fail(o, VMQ_EINVAL, "'%.60s' is not a valid VM name", o->name);
 	if (o->flags & ~(VMQ_OPEN_THREADSAFE | VMQ_OPEN_STRICT))
@@ -157,12 +155,19 @@ static void settle(struct vmq *q, const struct vmq_options *o)
 		vmq__uuid_of(o->name, q->uuid);
 }
 
-static int join_fabric(struct vmq *q, const struct vmq_options *o, const char *address)
+/* Where an endpoint is opened: at an address, or on a VMM of the caller's. */
+struct place {
+	const struct vmq_transport *ops;
+	const char *address;
+	struct vmq_vmm *vmm;
+};
+
+static int join_fabric(struct vmq *q, const struct vmq_options *o, const struct place *at)
 {
 	struct vmq_open_args args = {
-		.size = sizeof(args), .address = address, .name = q->name, .uuid = q->uuid,
+		.size = sizeof(args), .address = at->address, .name = q->name, .uuid = q->uuid,
 		.lane_size = o->lane_size, .pool_pages = o->pool_pages, .max_msg = q->max_msg,
-		.topology = o->topology, .env = q->env, .q = q,
+		.topology = o->topology, .env = q->env, .q = q, .vmm = at->vmm,
 	};
 	int rc;
 
@@ -173,6 +178,9 @@ static int join_fabric(struct vmq *q, const struct vmq_options *o, const char *a
 		rc = vmq__self_join(q, pick(args.lane_size, LANE_DEFAULT, 0),
 			args.pool_pages == VMQ_NO_PAGES ? 0 : pick(args.pool_pages, POOL_DEFAULT, 0));
 	}
+	/* Of peers that the transport met on its way in, nothing else may tell. */
+	if (!rc)
+		q->ops->news(q->state);
 	pthread_mutex_unlock(&q->lock);
 	return rc;
 }
@@ -191,7 +199,7 @@ static void end(struct vmq *q)
 	handle_drop(q);
 }
 
-static int open_at(const struct vmq__uri *uri, const struct vmq_options *o, struct vmq **out)
+static int open_at(const struct place *at, const struct vmq_options *o, struct vmq **out)
 {
 	struct vmq *q = handle_new();
 	int rc;
@@ -200,11 +208,10 @@ static int open_at(const struct vmq__uri *uri, const struct vmq_options *o, stru
 		return fail(o, VMQ_ENOMEM, "%s", vmq_strerror(VMQ_ENOMEM));
 	locks_init(q);
 	settle(q, o);
-	q->ops = vmq__transport(uri->transport);
-	rc = q->ops ? vmq__peers_init(q) : fail(o, VMQ_ENOTSUP, "there is no transport '%s'",
-		uri->transport);
+	q->ops = at->ops;
+	rc = vmq__peers_init(q);
 	if (!rc)
-		rc = join_fabric(q, o, uri->address);
+		rc = join_fabric(q, o, at);
 	if (rc) {
 		end(q);
 		return fail(o, rc, "%s", vmq_strerror(rc));
@@ -215,26 +222,66 @@ static int open_at(const struct vmq__uri *uri, const struct vmq_options *o, stru
 	return 0;
 }
 
+/* The caller's options, or none, to be completed. */
+static int begin(struct vmq_options *o, const struct vmq_options *options, struct vmq **q)
+{
+	if (!q || (options && options->size != sizeof(*options)))
+		return VMQ_EINVAL;
+	*q = NULL;
+	*o = options ? *options : (struct vmq_options){ .size = sizeof(*o) };
+	if (o->errmsg && o->errlen)
+		o->errmsg[0] = 0;
+	return 0;
+}
+
 int vmq_open(const char *uri_text, const struct vmq_options *options, struct vmq **q)
 {
-	struct vmq_options o = { .size = sizeof(o) };
+	struct place at = { 0 };
+	struct vmq_options o;
 	struct vmq__uri uri;
 	char why[200] = "";
 	int rc;
 
-	if (!q || (options && options->size != sizeof(*options)))
-		return VMQ_EINVAL;
-	*q = NULL;
-	if (options)
-		o = *options;
-	if (o.errmsg && o.errlen)
-		o.errmsg[0] = 0;
+	rc = begin(&o, options, q);
+	if (rc)
+		return rc;
 	rc = vmq__uri_parse(uri_text, &uri, why, sizeof(why));
 	if (rc)
 		return fail(&o, rc, "%s", why);
 	merge(&o, &uri);
+	if (!o.name)
+		return fail(&o, VMQ_EURI, "the address has no name=, and so this VM none");
 	rc = check(&o);
-	return rc ? rc : open_at(&uri, &o, q);
+	if (rc)
+		return rc;
+	at.ops = vmq__transport(uri.transport);
+	at.address = uri.address;
+	return at.ops ? open_at(&at, &o, q) :
+		fail(&o, VMQ_ENOTSUP, "there is no transport '%s'", uri.transport);
+}
+
+int vmq_vmm_open(struct vmq_vmm *vmm, const struct vmq_options *options, struct vmq **q)
+{
+	struct place at = { .ops = vmq__host(), .address = "", .vmm = vmm };
+	const struct vmq__uri none = { .name = "" };
+	struct vmq_options o;
+	int rc;
+
+	if (!vmm)
+		return VMQ_EBADF;
+	rc = begin(&o, options, q);
+	if (rc)
+		return rc;
+	merge(&o, &none);
+	if (!o.name)
+		return fail(&o, VMQ_EINVAL, "the options have no name, and so this VM none");
+	if (o.topology)
+		return fail(&o, VMQ_EINVAL, "who may talk to whom is the VMM's to say");
+	rc = check(&o);
+	if (rc)
+		return rc;
+	return at.ops ? open_at(&at, &o, q) :
+		fail(&o, VMQ_ENOTSUP, "this library was built without the sim and kvm transports");
 }
 
 int vmq_close(struct vmq *q)

@@ -71,6 +71,7 @@ struct vmq_open_args {
 	const char *topology;
 	const struct vmq_env *env; /* NULL: the system's */
 	struct vmq *q;       /* for env->wake */
+	struct vmq_vmm *vmm; /* where to be a VM, for vmq_vmm_open(); else NULL */
 };
 
 struct vmq_transport {
@@ -101,7 +102,8 @@ struct vmq_transport {
 	 * asked, the answer comes with news; else why not. */
 	int (*lookup)(void *state, const char *name);
 	/* Put pages that were received (or taken back) into the own window, as the
-	 * mode says (0: own again), or take moved ones out. */
+	 * mode says (0: own again), or take moved ones out. map may say VMQ_EAGAIN:
+	 * they are under way, and the own doorbells ring when they are there. */
 	int (*pages_map)(void *state, void *chan, const struct vmq_page *run, unsigned mode);
 	int (*pages_unmap)(void *state, void *chan, const struct vmq_page *run);
 	/* libvmq is done with a channel, whose peer may be gone or not. */

@@ -35,12 +35,15 @@ struct vmq_vmm_options {
 	size_t size;    /* sizeof(struct vmq_vmm_options) */
 	uint32_t flags; /* VMQ_VMM_* */
 	uint64_t seed;  /* epochs start here; 0: from the system */
+	uint32_t first_id; /* ids of its VMs count up from here, 1 to 4,095; 0: 1.
+	                 * VMMs that are bridged need ranges that don't meet */
 };
 
 /* Make a VMM without VMs. options may be NULL. VMQ_EINVAL, VMQ_ENOMEM. */
 VMQ_API int vmq_vmm_create(const struct vmq_vmm_options *options, struct vmq_vmm **vmm);
 
-/* Remove all VMs, then the VMM. VMQ_EBADF for NULL. */
+/* Remove all VMs, then the VMM. VMQ_EBUSY (its bridge is open: close that first),
+ * VMQ_EBADF for NULL. */
 VMQ_API int vmq_vmm_destroy(struct vmq_vmm *vmm);
 
 /* A channel as one of its two VMs is to see it. */
@@ -57,6 +60,9 @@ struct vmq_vmm_channel {
 	uint64_t region_size;      /* bytes */
 	void *region;              /* where it lies in the VM's window; NULL if the
 	                            * VM has none */
+	int doorbell[2];           /* the peer's, see struct vmq_vm_config: whoever
+	                            * writes to it rings the peer past the VMM; -1:
+	                            * none. Valid during the call only: dup it */
 };
 
 struct vmq_vm_config {
@@ -71,9 +77,15 @@ struct vmq_vm_config {
 	                      * are laid into it from its start. Page-aligned. NULL:
 	                      * the VM maps channels itself (attach has the fd) */
 	size_t window_size;  /* bytes */
+	int doorbell[2];     /* eventfds that ring the VM for VMQ_KICK_DATA and for
+	                      * VMQ_KICK_SPACE (may be the same): peers' doorbells
+	                      * lead straight there. The caller's, and open until
+	                      * the VM is removed. Both, or 0: none; then the VM
+	                      * has no peers over a bridge */
 	void *ctx;           /* handed to the callbacks */
-	/* Ring the VM's doorbell (inject an interrupt, write an eventfd), for what:
-	 * VMQ_KICK_DATA, VMQ_KICK_SPACE or both. One doorbell may serve for both. */
+	/* Ring the VM's doorbell (inject an interrupt), for what: VMQ_KICK_DATA,
+	 * VMQ_KICK_SPACE or both. One doorbell may serve for both. May be NULL if
+	 * there are eventfds above, which are written then. */
 	void (*kick)(void *ctx, unsigned what);
 	/* A channel to a peer is there. Negative: the VM cannot have it; while it is
 	 * being added, vmq_vmm_add() fails with that number. */
@@ -133,10 +145,10 @@ enum vmq_exit_reason {
  * kicks. VMQ_EBADF, VMQ_EINVAL. */
 VMQ_API int vmq_vmm_exit(struct vmq_vm *vm, enum vmq_exit_reason reason);
 
-/* An immediate exit: the VM rang for that peer. Kicks the peer, and drains as
- * above. Returns the number of kicks; VMQ_ENOENT if it has no channel there, and
- * it was an exit all the same. */
-VMQ_API int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer);
+/* An immediate exit: the VM rang for that peer, for `what` (VMQ_KICK_*). Kicks the
+ * peer, and drains as above. Returns the number of kicks; VMQ_ENOENT if it has no
+ * channel there, and it was an exit all the same. VMQ_EINVAL, VMQ_EBADF. */
+VMQ_API int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer, unsigned what);
 
 /* Ring the peer's doorbell without an exit: for a VM whose doorbells lead straight
  * to its peers, as an ioeventfd bound to an irqfd does. Only counted: kicks that
@@ -153,11 +165,27 @@ VMQ_API void vmq_vmm_count_bypass(struct vmq_vm *vm, uint64_t kicks);
  * happens at every exit. Returns the number of pages whose mapping changed;
  * VMQ_ENOTSUP (a VM without a window), VMQ_ENOMEM (and nothing has changed for the
  * pages that are left), VMQ_EPEER (a VM claims a page that is not its own: the
- * claim is ignored; what else was due has been done). Looks at `count` pages from
+ * claim is ignored; what else was due has been done), VMQ_EAGAIN (the VMM at the
+ * other end of a bridge has yet to take pages out of its VM's window: it was told
+ * to, and this VM is kicked when it has). Looks at `count` pages from
  * `first` on; with 0, 0 at all of them, if anything was said since. VMQ_EINVAL,
  * VMQ_EBADF.
  */
 VMQ_API int vmq_vmm_pages(struct vmq_vmm_link *link, uint32_t first, uint32_t count);
+
+/*
+ * Is the VM still listening? For VMs that a doorbell interrupts; call it now and
+ * then. If a heartbeat of the VM moved since the last call, or nobody has a channel
+ * with it: 0. Else its doorbell is rung, and once nothing has moved for limit_ns
+ * since the first ring without an answer (monotonic clock), the VM is halted as by
+ * vmq_vmm_halt(): VMQ_EGONE, now and from then on. VMQ_EINVAL (limit_ns < 1), VMQ_EBADF.
+ */
+VMQ_API int vmq_vmm_watch(struct vmq_vm *vm, int64_t limit_ns);
+
+/* An endpoint of this process on the VMM: the host's own queue, to talk with the
+ * VMs. As vmq_open(), with the name in options, which are needed; close it before
+ * the VMM is destroyed. VMQ_EBADF, VMQ_EINVAL, and as vmq_vmm_add(). */
+VMQ_API int vmq_vmm_open(struct vmq_vmm *vmm, const struct vmq_options *options, struct vmq **q);
 
 struct vmq_vmm_stats {
 	size_t size;                /* set by the caller */
@@ -173,6 +201,67 @@ struct vmq_vmm_stats {
 
 /* Counters of one VM. VMQ_EBADF, VMQ_EINVAL. */
 VMQ_API int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats);
+
+/* ---- bridges: VMs of several VMM processes ---------------------------------- */
+
+/*
+ * A bridge joins the VMs of this VMM with those of others on the same machine. Each
+ * pair of VMMs shares one UNIX socket (SOCK_SEQPACKET, of one user: SO_PEERCRED),
+ * over which regions and doorbells travel as descriptors. No message passes through
+ * it. Both VMMs must allow a pair. Each changes the mappings of its own VMs, and
+ * puts a page into a window only after the other has taken it out of its own.
+ *
+ * VMs have one name and one id for all. A VM whose name or id another VMM has in use
+ * for one of its own is left out there, and the log says so.
+ *
+ * When a VMM dies, its VMs leave: the kernel closes the socket. It may come back,
+ * and its VMs do under the same names, with new epochs. A bridge that was told to
+ * connect goes on trying. To be called by who calls, or by oneself, does no harm: one
+ * connection stays.
+ *
+ * What a VM of one VMM gave to one of another just before it left is still taken out
+ * of its window first. Pages of a VM whose VMM died are its peer's at once.
+ *
+ * Threads: as struct vmq_vmm; vmq_bridge_run() by one thread at a time.
+ */
+struct vmq_bridge;
+
+struct vmq_bridge_options {
+	size_t size;          /* sizeof(struct vmq_bridge_options) */
+	const char *path;     /* of a socket to listen on; an old one that nobody
+	                       * serves is replaced; mode 0600. NULL: do not listen */
+	uint32_t retry_ms;    /* between attempts to connect; 0: 100 */
+	/* Tells what happens, one line without newline each. May be NULL. Not under
+	 * the VMM's lock. */
+	void (*log)(void *ctx, const char *line);
+	void *ctx;
+	char *errmsg;         /* a line for people when vmq_bridge_open() fails */
+	size_t errlen;
+};
+
+/* VMQ_EINVAL, VMQ_EBADF, VMQ_EEXIST (somebody listens there), VMQ_ESYS, VMQ_EMFILE,
+ * VMQ_ENOMEM, VMQ_EBUSY (this VMM has a bridge). */
+VMQ_API int vmq_bridge_open(struct vmq_vmm *vmm, const struct vmq_bridge_options *options,
+	struct vmq_bridge **bridge);
+
+/* Stay connected with the VMM that listens at path, from the next run on, whether it
+ * is there yet or not. VMQ_EINVAL, VMQ_ENOMEM, VMQ_EBADF. */
+VMQ_API int vmq_bridge_connect(struct vmq_bridge *bridge, const char *path);
+
+/* Readable when vmq_bridge_run() has something to do. VMQ_EBADF. */
+VMQ_API int vmq_bridge_fd(struct vmq_bridge *bridge);
+
+/* Serve for timeout_ns (whole milliseconds of it), or until vmq_bridge_stop() (returns
+ * 0). With VMQ_NOWAIT: what there is to do now, then VMQ_EAGAIN. VMQ_ETIMEDOUT,
+ * VMQ_ESYS, VMQ_EBADF. */
+VMQ_API int vmq_bridge_run(struct vmq_bridge *bridge, int64_t timeout_ns);
+
+/* Make vmq_bridge_run() return. Any thread, and from a signal handler. */
+VMQ_API void vmq_bridge_stop(struct vmq_bridge *bridge);
+
+/* The other VMMs' VMs leave; the socket is removed. Not while another thread is in
+ * vmq_bridge_run(). VMQ_EBADF. */
+VMQ_API int vmq_bridge_close(struct vmq_bridge *bridge);
 
 /* ---- the hub: a VMM of the hosted simulation, for VMs that are processes --- */
 

@@ -111,15 +111,18 @@ struct vmq_options {
  * Open an endpoint at an address:
  *	sim:FABRIC?name=NAME     in this process; VMs are threads
  *	sim:unix=PATH?name=NAME  a hub's socket; VMs are processes
+ *	kvm:unix=PATH?name=NAME  a VMM's bridge (vmm.h); VMs are its guests and its
+ *	                         own endpoints, but not others that came like this
  * `&key=value` adds lane=, pages=, max=, lazy_us=, spin_us= and topology=, which
- * win over the options. options may be NULL. Waits for the hub's answer, at most
- * 5 s. (A)
+ * win over the options. options may be NULL. Waits for the answer of the hub or
+ * VMM, at most 5 s. (A)
  *
  * On success *q is the endpoint, to be given to vmq_close(). Errors: VMQ_EURI,
  * VMQ_EINVAL (options), VMQ_ETOPOLOGY, VMQ_ENOENT (the topology has no such VM),
- * VMQ_EEXIST (the name is in use), VMQ_ECONN (no hub there), VMQ_EACCES (the hub is
- * another user's), VMQ_EVERSION, VMQ_EPROTO (that is no hub), VMQ_ENOTSUP (no such
- * transport), VMQ_ENOMEM, VMQ_EMFILE, VMQ_ESYS. options->errmsg says more.
+ * VMQ_EEXIST (the name is in use; with kvm: its id, which is made from the name, may
+ * be, too), VMQ_ECONN (no hub or VMM there), VMQ_EACCES (it is another user's),
+ * VMQ_EVERSION, VMQ_EPROTO (that is no hub or VMM), VMQ_ENOTSUP (no such transport),
+ * VMQ_ENOMEM, VMQ_EMFILE, VMQ_ESYS. options->errmsg says more.
  */
 VMQ_API int vmq_open(const char *uri, const struct vmq_options *options, struct vmq **q);
 
@@ -317,6 +320,8 @@ struct vmq_msg {
  * queue and msg->len says its size. VMQ_EGONE, VMQ_EACCES or VMQ_EPEER: said once
  * for a peer (msg->peer) that left, was refused, or was poisoned, after its last
  * message; go on calling.
+ * A message whose pages another VMM has yet to take from their sender is not there
+ * before they are; other peers' are.
  * VMQ_EAGAIN, VMQ_ETIMEDOUT; VMQ_ECONN once the hub is gone and all is received;
  * VMQ_ENOMEM (pages could not be mapped; the message stays).
  */

@@ -30,8 +30,10 @@ int conf_open(const char *vm, const char *settings, uint32_t flags, struct vmq *
 {
 	char uri[512], why[200] = "";
 	struct vmq_options o = { .size = sizeof(o), .flags = flags, .errmsg = why, .errlen = sizeof(why) };
-	int rc;
+	int rc = conf_fabric.open ? conf_fabric.open(vm, settings, flags, q) : 1;
 
+	if (rc <= 0)
+		return rc;
 	conf_fabric.uri(vm, uri, sizeof(uri));
 	if (settings && *settings)
 		snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "&%s", settings);
@@ -179,13 +181,16 @@ struct vmq *peer_vm(struct conf_peer *me, const char *settings)
 	return q;
 }
 
-/* What a thread can't do is to vanish: it leaves in good order, and its peers must
- * not be able to tell. */
+/* What a thread can't do is to vanish: where its fabric can't cut its power it leaves in
+ * good order, and its peers must not be able to tell. */
 void peer_die(struct conf_peer *me, struct vmq *q)
 {
 	if (conf_fabric.processes)
 		raise(SIGKILL);
-	need(vmq_close(q) == 0);
+	if (conf_fabric.die)
+		conf_fabric.die(q);
+	else
+		need(vmq_close(q) == 0);
 }
 
 void echo(struct conf_peer *me)

@@ -4,7 +4,7 @@
  *
  * A new transport writes one struct conf_fabric and a line in CMakeLists.txt:
  *
- *	vmq_conformance(kvm-guests SOURCES kvm_guests.c)
+ *	vmq_conformance(sim-threads SOURCES sim_threads.c)
  *
  * The tests use vmq.h alone. Endpoints of the test itself are opened with
  * conf_open(); a peer is a function that conf_spawn() runs elsewhere: in a thread
@@ -26,6 +26,12 @@ struct conf_fabric {
 	void (*stop)(void);
 	/* The address of the VM of that name, with name= in it. */
 	void (*uri)(const char *vm, char *uri, size_t len);
+	/* May be NULL. For endpoints that no address names: as conf_open(), and
+	 * positive for those that have one. */
+	int (*open)(const char *vm, const char *settings, uint32_t flags, struct vmq **q);
+	/* May be NULL. An endpoint of a peer ends without a word. */
+	void (*die)(struct vmq *q);
+	bool no_fd;             /* the test's endpoints have no descriptors */
 };
 
 /* Each program of the suite has one. */

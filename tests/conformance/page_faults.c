@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* page_faults.c - pages in wrong hands, pools that run dry, writes that fault. */
 #include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "conformance.h"
 
@@ -13,23 +8,6 @@
 #define POOL "pages=4"
 
 TestSuite(page_faults, .init = conf_start, .fini = conf_stop);
-
-/* Does a write there end a process? */
-static bool write_faults(void *at)
-{
-	int status = 0;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		signal(SIGSEGV, SIG_DFL);
-		*(volatile char *)at = 1;
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
-}
 
 static void try_to_write(struct conf_peer *me)
 {
@@ -144,6 +122,7 @@ Test(page_faults, pool_runs_dry)
 	struct vmq *a = conf_vm("a", POOL "&lazy_us=60000000");
 	struct conf_peer peer;
 	struct vmq_page page;
+	uint64_t from;
 	uint32_t b;
 
 	conf_spawn(&peer, "b", return_to_sleeper, NULL);
@@ -157,10 +136,12 @@ Test(page_faults, pool_runs_dry)
 	}
 	cr_expect_eq(vmq_page_alloc(a, b, 1, &page, VMQ_NOWAIT), VMQ_ENOMEM);
 	cr_expect_eq(vmq_page_alloc(a, b, 1, &page, VMQ_MS(20)), VMQ_ETIMEDOUT);
+	from = now_ns();
 	conf_tell(&peer, (uint64_t)thread_id());
 	cr_expect_eq(vmq_page_alloc(a, b, PAGE, &page, PATIENCE), 0);
+	cr_expect_lt(now_ns() - from, PATIENCE / 2, "woken, and not at the end of its patience");
 	cr_expect_geq(conf_stats(a).kicks_received, 1u, "the return must be rung for");
-	memset(page.addr, 1, PAGE);
+	fill(page.addr, 1, PAGE);
 	conf_tell(&peer, 0);
 	conf_join(&peer);
 	vmq_close(a);

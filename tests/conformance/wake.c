@@ -71,6 +71,7 @@ static void sleep_for_each(struct conf_peer *me)
 	char buf[8];
 
 	need(conf_meet(q, "a"));
+	peer_tell(me, 0); /* from now on it sleeps for messages only */
 	while (peer_hear(me)) {
 		uint64_t before = conf_stats(q).kicks_received;
 
@@ -127,6 +128,7 @@ static void wakes(int (*send)(struct vmq *a, uint32_t b))
 	/* A kick, and not the end of its patience, must have woken it. */
 	conf_spawn(&peer, "b", sleep_for_each, LONG_LAZY);
 	b = conf_meet(a, "b");
+	conf_hear(&peer);
 	for (int i = 0; i < 3; i++) {
 		to_sleep(&peer);
 		cr_assert_eq(send(a, b), 0);
@@ -152,6 +154,7 @@ Test(wake, lazy_alone_is_seen_in_time)
 
 	conf_spawn(&peer, "b", sleep_for_each, "lazy_us=2000");
 	b = conf_meet(a, "b");
+	conf_hear(&peer);
 	for (int i = 0; i < 5; i++) {
 		to_sleep(&peer);
 		cr_assert_eq(vmq_send(a, b, "x", 1, VMQ_SEND_LAZY, VMQ_NOWAIT), 0);
@@ -260,17 +263,28 @@ static void drain_for_sleeper(struct conf_peer *me)
 	need(vmq_close(q) == 0);
 }
 
+/* It was woken, and did not just find room when its time was up. */
+static void rung_for(uint64_t from)
+{
+	cr_expect_lt(now_ns() - from, PATIENCE / 2, "room must be rung for");
+}
+
 Test(wake, send_waits_for_room)
 {
 	struct vmq *a = conf_vm("a", LONG_LAZY);
 	struct conf_peer peer;
+	uint64_t from;
 	uint32_t b;
 
 	conf_spawn(&peer, "b", drain_for_sleeper, NULL);
 	b = conf_meet(a, "b");
 	cr_assert(send_until_full(a, b));
+	while (!vmq_send(a, b, "xx", 2, 0, VMQ_NOWAIT))
+		; /* not even a small one fits */
+	from = now_ns();
 	conf_tell(&peer, (uint64_t)thread_id());
 	cr_expect_eq(vmq_send(a, b, "x", 1, 0, PATIENCE), 0);
+	rung_for(from);
 	cr_expect_geq(conf_stats(a).kicks_received, 1u, "room must be rung for");
 	conf_tell(&peer, 0);
 	conf_join(&peer);
@@ -282,6 +296,7 @@ Test(wake, poll_out_waits_for_room)
 	struct vmq *a = conf_vm("a", LONG_LAZY);
 	struct vmq_pollfd fd = { .q = a, .events = VMQ_POLL_OUT };
 	struct conf_peer peer;
+	uint64_t from;
 	uint32_t b;
 
 	conf_spawn(&peer, "b", drain_for_sleeper, NULL);
@@ -290,8 +305,10 @@ Test(wake, poll_out_waits_for_room)
 	cr_assert(send_until_full(a, b));
 	cr_expect_eq(vmq_poll(&fd, 1, VMQ_NOWAIT), VMQ_EAGAIN);
 	cr_expect_eq(vmq_poll(&fd, 1, VMQ_MS(10)), VMQ_ETIMEDOUT);
+	from = now_ns();
 	conf_tell(&peer, (uint64_t)thread_id());
 	cr_assert_eq(vmq_poll(&fd, 1, PATIENCE), 1);
+	rung_for(from);
 	cr_expect_eq(fd.revents, VMQ_POLL_OUT);
 	cr_expect_eq(vmq_send(a, b, "x", 1, 0, VMQ_NOWAIT), 0);
 	conf_tell(&peer, 0);

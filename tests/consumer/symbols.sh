@@ -16,6 +16,6 @@ diff -u map declared || { echo "the headers do not declare what lib/vmq.map name
 echo "$(wc -l <map) symbols"
 
 # The static library brings no names that are not its own.
-nm -g --defined-only "$PREFIX/$LIBDIR/libvmq.a" "$PREFIX/$LIBDIR/libvmq-core.a" 2>/dev/null |
+nm -g --defined-only "$PREFIX/$LIBDIR"/libvmq*.a 2>/dev/null |
 	awk 'NF == 3 { print $3 }' | grep -v -E '^vmq_' >foreign || true
 test ! -s foreign || { echo "names without a prefix of ours:"; cat foreign; exit 1; }

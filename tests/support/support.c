@@ -45,6 +45,38 @@ bool matches(const void *from, size_t len, uint32_t n)
 	return true;
 }
 
+void fill(void *to, uint8_t byte, size_t len)
+{
+	memset(to, byte, len);
+}
+
+bool zeros(const void *from, size_t len)
+{
+	const uint8_t *b = from;
+
+	while (len && !*b) {
+		b++;
+		len--;
+	}
+	return !len;
+}
+
+bool write_faults(void *at)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
+		*(volatile char *)at = 1;
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+}
+
 /* ---- files ------------------------------------------------------------------- */
 
 void scratch_make(char *dir, size_t len)

@@ -20,6 +20,10 @@ uint64_t now_ns(void);
 /* The bytes of message number n, so that each place of each message differs. */
 void pattern(void *to, size_t len, uint32_t n);
 bool matches(const void *from, size_t len, uint32_t n);
+void fill(void *to, uint8_t byte, size_t len);
+bool zeros(const void *from, size_t len);
+/* Does a write there end a process? */
+bool write_faults(void *at);
 
 /* A folder of one's own, and its end with all files in it. */
 void scratch_make(char *dir, size_t len);

@@ -54,6 +54,8 @@ Test(vmm, bad_arguments)
 	cr_expect_eq(vmq_vmm_create(&o, &none), VMQ_EINVAL);
 	o = (struct vmq_vmm_options){ .size = 4 };
 	cr_expect_eq(vmq_vmm_create(&o, &none), VMQ_EINVAL);
+	o = (struct vmq_vmm_options){ .size = sizeof(o), .first_id = 4096 };
+	cr_expect_eq(vmq_vmm_create(&o, &none), VMQ_EINVAL);
 	cr_expect_eq(vmq_vmm_create(NULL, NULL), VMQ_EINVAL);
 	cr_expect_eq(vmq_vmm_add(NULL, &good, &a.vm), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_add(vmm, NULL, &a.vm), VMQ_EINVAL);
@@ -73,6 +75,9 @@ Test(vmm, bad_arguments)
 	REFUSED(pool_pages, VMQ_POOL_MAX);
 	REFUSED(window, a.window + 1);
 	REFUSED(kick, NULL);
+	REFUSED(doorbell[0], 5);
+	REFUSED(doorbell[1], 5);
+	REFUSED(doorbell[0], -1);
 	REFUSED(attach, NULL);
 	REFUSED(leave, NULL);
 }
@@ -86,11 +91,12 @@ Test(vmm, null_handles)
 	cr_expect_eq(vmq_vmm_detach(NULL), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_destroy(NULL), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_exit(NULL, VMQ_EXIT_TIMER), VMQ_EBADF);
-	cr_expect_eq(vmq_vmm_doorbell(NULL, 1), VMQ_EBADF);
+	cr_expect_eq(vmq_vmm_doorbell(NULL, 1, VMQ_KICK_DATA), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_bypass(NULL, VMQ_KICK_DATA), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_pages(NULL, 0, 0), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_stats(NULL, &s), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_lookup(NULL, "a"), VMQ_EBADF);
+	cr_expect_eq(vmq_vmm_watch(NULL, 1), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_allow(NULL, "a", "b"), VMQ_EBADF);
 	cr_expect_eq(vmq_vmm_allow(vmm, "a", NULL), VMQ_EINVAL);
 	cr_expect_eq(vmq_vmm_refuse(vmm, "a/b", "b"), VMQ_EINVAL);
@@ -212,9 +218,12 @@ Test(vmm, doorbells)
 
 	add_all();
 	armed(&to);
-	cr_expect_eq(vmq_vmm_doorbell(a.vm, vmq_vmm_id(b.vm)), 1, "asked for, whether due or not");
+	cr_expect_eq(vmq_vmm_doorbell(a.vm, vmq_vmm_id(b.vm), VMQ_KICK_DATA), 1, "asked for, whether due or not");
 	cr_expect_eq(b.kicks, 1u);
-	cr_expect_eq(vmq_vmm_doorbell(a.vm, 999), VMQ_ENOENT);
+	cr_expect_eq(b.kicked_for, VMQ_KICK_DATA);
+	cr_expect_eq(vmq_vmm_doorbell(a.vm, 999, VMQ_KICK_DATA), VMQ_ENOENT);
+	cr_expect_eq(vmq_vmm_doorbell(a.vm, vmq_vmm_id(b.vm), 0), VMQ_EINVAL);
+	cr_expect_eq(vmq_vmm_doorbell(a.vm, vmq_vmm_id(b.vm), 4), VMQ_EINVAL);
 	cr_expect_eq(stats_of(&a).exits_immediate, 2u);
 	cr_expect_eq(vmq_vmm_bypass(to->info.link, VMQ_KICK_SPACE), 0);
 	cr_expect_eq(b.kicks, 2u);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmm_pages.c - the VMM changes mappings, and only as the pages' owners say. */
 #include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "support.h"
 #include "vmm_fake.h"
@@ -56,31 +52,6 @@ static struct vmq_pages given(uint32_t n, enum vmq_page_mode mode)
 	pattern(fake_page(la, run.first), n * VMQ_PAGE_SIZE, 7);
 	cr_assert_eq(vmq_pages_give(&la->chan.pages, &run, mode), 0);
 	return run;
-}
-
-static bool zeros(const uint8_t *p, size_t len)
-{
-	while (len && !*p) {
-		p++;
-		len--;
-	}
-	return !len;
-}
-
-static bool write_faults(uint8_t *at)
-{
-	int status = 0;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		signal(SIGSEGV, SIG_DFL);
-		*(volatile uint8_t *)at = 1;
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
 }
 
 Test(vmm_pages, move)

@@ -26,7 +26,7 @@
 struct chan {
 	uint64_t name; /* the hub's */
 	uint32_t peer;
-	struct sim_bell *bell;
+	struct vmq__bell *bell;
 	struct sim_fault fault; /* what goes wrong with kicks to this peer */
 	struct vmq__window *window;
 	struct chan *next;
@@ -90,7 +90,7 @@ static int welcomed(struct client *c, struct vmq_open_args *args, const struct s
 		return c->ops->fail(c->port, m->code < 0 ? m->code : VMQ_EPROTO, "%s", m->text);
 	if (m->type != SIM_WELCOME || fds[0] < 0 || fds[1] < 0)
 		return VMQ_EPROTO;
-	rc = vmq__sim_bell_wrap(&c->sim.bell, fds);
+	rc = vmq__bell_wrap(&c->sim.bell, fds);
 	if (rc)
 		return rc;
 	fds[0] = fds[1] = -1;
@@ -125,7 +125,7 @@ static int wait_welcome(struct client *c, struct vmq_open_args *args, const char
 static void chan_free(struct chan *ch)
 {
 	vmq__window_close(ch->window);
-	vmq__sim_bell_put(ch->bell);
+	vmq__bell_put(ch->bell);
 	free(ch);
 }
 
@@ -153,7 +153,7 @@ static void client_close(void *state)
 	}
 	if (c->sock >= 0)
 		close(c->sock);
-	vmq__sim_bell_put(c->sim.bell);
+	vmq__bell_put(c->sim.bell);
 	free(c);
 }
 
@@ -287,7 +287,7 @@ static int chan_new(struct client *c, const struct sim_wire *m, int *fds, struct
 	if (!rc)
 		rc = region_open(ch, fds[0], m->side, size);
 	if (!rc)
-		rc = vmq__sim_bell_wrap(&ch->bell, fds + 1);
+		rc = vmq__bell_wrap(&ch->bell, fds + 1);
 	if (rc) {
 		vmq__window_close(ch->window);
 		free(ch);

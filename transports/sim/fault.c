@@ -44,14 +44,14 @@ static void pass(struct sim_fault *f, uint32_t us)
 		f->env->wait(f->env->ctx, NULL, until);
 }
 
-void vmq__sim_fault_ring(struct sim_fault *f, struct sim_bell *bell, unsigned what)
+void vmq__sim_fault_ring(struct sim_fault *f, struct vmq__bell *bell, unsigned what)
 {
 	if (f->set.drop_kick > 0 && chance(f) < f->set.drop_kick)
 		return;
 	pass(f, f->set.delay_kick_us);
-	vmq__sim_bell_ring(bell, what);
+	vmq__bell_ring(bell, what);
 	if (f->set.dup_kick > 0 && chance(f) < f->set.dup_kick)
-		vmq__sim_bell_ring(bell, what);
+		vmq__bell_ring(bell, what);
 }
 
 void vmq__sim_fault_slow(struct sim_fault *f)

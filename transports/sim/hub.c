@@ -10,15 +10,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "hub.h"
+#include "loop.h"
 
 #define TICK_DEFAULT_US 10000
 #define EVENTS 64
@@ -48,54 +45,22 @@ static int fail(const struct vmq_hub_options *o, int code, const char *format, .
 	return code;
 }
 
-/* Somebody answers there? Else an old socket is in the way. */
-static bool served(const struct sockaddr_un *a, unsigned len)
-{
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool yes = s >= 0 && (!connect(s, (const struct sockaddr *)a, len) || errno == EAGAIN);
-
-	if (s >= 0)
-		close(s);
-	return yes;
-}
-
-static int bind_at(int sock, const struct sockaddr_un *a, unsigned len)
-{
-	mode_t old = umask(0177);
-	int rc = bind(sock, (const struct sockaddr *)a, len), e = errno;
-
-	umask(old);
-	errno = e;
-	return rc;
-}
-
 static int listen_at(struct vmq_hub *hub, const struct vmq_hub_options *o)
 {
-	struct sockaddr_un a;
-	struct stat st;
-	unsigned len;
-
-	if (vmq__sim_wire_address(o->path, &a, &len))
+	hub->sock = vmq__packet_listen(o->path);
+	if (hub->sock == VMQ_EINVAL)
 		return fail(o, VMQ_EINVAL, "'%.120s' cannot be a socket's path", o->path);
-	hub->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (hub->sock < 0)
-		return vmq__errno(errno);
-	if (served(&a, len))
+	if (hub->sock == VMQ_EEXIST)
 		return fail(o, VMQ_EEXIST, "a hub listens at %s already", o->path);
-	if (!stat(o->path, &st) && S_ISSOCK(st.st_mode))
-		unlink(o->path);
-	if (bind_at(hub->sock, &a, len))
-		return fail(o, errno == EADDRINUSE ? VMQ_EEXIST : VMQ_ESYS, "%s: %s", o->path,
-			strerror(errno));
+	if (hub->sock < 0)
+		return fail(o, hub->sock, "%s: %s", o->path, strerror(errno));
 	strcpy(hub->path, o->path);
-	return listen(hub->sock, 64) ? vmq__errno(errno) : 0;
+	return 0;
 }
 
 int vmq__hub_watch(struct vmq_hub *hub, int fd, void *what)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = what };
-
-	return epoll_ctl(hub->epfd, EPOLL_CTL_ADD, fd, &e) ? vmq__errno(errno) : 0;
+	return vmq__loop_watch(hub->epfd, fd, what);
 }
 
 static int watch_all(struct vmq_hub *hub)
@@ -161,12 +126,6 @@ int vmq_hub_open(const struct vmq_hub_options *o, struct vmq_hub **out)
 	return 0;
 }
 
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 int vmq_hub_close(struct vmq_hub *hub)
 {
 	if (!hub)
@@ -176,10 +135,10 @@ int vmq_hub_close(struct vmq_hub *hub)
 	vmq__hub_vm_reap(hub);
 	if (hub->path[0])
 		unlink(hub->path);
-	close_fd(hub->sock);
-	close_fd(hub->epfd);
-	close_fd(hub->stopfd);
-	close_fd(hub->tickfd);
+	vmq__loop_close(hub->sock);
+	vmq__loop_close(hub->epfd);
+	vmq__loop_close(hub->stopfd);
+	vmq__loop_close(hub->tickfd);
 	if (hub->vmm)
 		vmq_vmm_destroy(hub->vmm);
 	vmq__sim_topology_free(hub->topology);
@@ -242,30 +201,15 @@ static bool serve(struct vmq_hub *hub, struct epoll_event *e)
 	return false;
 }
 
-static int64_t left_ms(uint64_t deadline)
-{
-	struct timespec t;
-	uint64_t now;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-	return deadline > now ? (int64_t)(deadline - now) : 0;
-}
-
 int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns)
 {
-	uint64_t deadline = timeout_ns < 0 ? UINT64_MAX / 2 : (uint64_t)timeout_ns / 1000000;
+	uint64_t deadline = vmq__loop_deadline(timeout_ns);
 	struct epoll_event e[EVENTS];
-	struct timespec t;
 
 	if (!hub)
 		return VMQ_EBADF;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	if (timeout_ns >= 0)
-		deadline += (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 	for (;;) {
-		int64_t left = left_ms(deadline);
-		int n = epoll_wait(hub->epfd, e, EVENTS, left > 60000 ? 60000 : (int)left);
+		int n = epoll_wait(hub->epfd, e, EVENTS, vmq__loop_left(deadline));
 		bool stop = false;
 
 		if (n < 0 && errno != EINTR)
@@ -276,19 +220,15 @@ int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns)
 		vmq__hub_vm_reap(hub);
 		if (stop)
 			return 0;
-		if (n <= 0 && !left_ms(deadline))
+		if (n <= 0 && !vmq__loop_left(deadline))
 			return timeout_ns == VMQ_NOWAIT ? VMQ_EAGAIN : VMQ_ETIMEDOUT;
 	}
 }
 
 void vmq_hub_stop(struct vmq_hub *hub)
 {
-	uint64_t one = 1;
-	int e = errno;
-
-	if (hub && write(hub->stopfd, &one, sizeof(one)) < 0)
-		errno = e; /* full: it was told */
-	errno = e;
+	if (hub)
+		vmq__loop_ring(hub->stopfd);
 }
 
 /* ---- ask ------------------------------------------------------------------------------ */

@@ -12,7 +12,7 @@ struct hub_vm {
 	int sock, pid;
 	char name[VMQ_NAME_MAX + 1];
 	struct vmq_vm *vm;       /* NULL: nameless yet */
-	struct sim_bell *bell;
+	struct vmq__bell *bell;
 	struct sim_faults faults;
 	struct hub_link *links;
 	uint64_t exits, quiet;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "hub.h"
@@ -41,7 +42,7 @@ static void vm_kick(void *ctx, unsigned what)
 {
 	struct hub_vm *vm = ctx;
 
-	vmq__sim_bell_ring(vm->bell, what);
+	vmq__bell_ring(vm->bell, what);
 }
 
 static struct hub_vm *vm_of(struct vmq_hub *hub, const char *name)
@@ -189,7 +190,7 @@ static void hello(struct hub_vm *vm, const struct sim_wire *m)
 		return;
 	}
 	config_of(vm, m, &config);
-	rc = vmq__sim_bell_new(&vm->bell, NULL, NULL);
+	rc = vmq__bell_new(&vm->bell, NULL, NULL);
 	if (!rc) {
 		strcpy(vm->name, m->name);
 		rc = vmq_vmm_add(hub->vmm, &config, &vm->vm);
@@ -230,7 +231,7 @@ static void on_exit_packet(struct hub_vm *vm, const struct sim_wire *m)
 		return;
 	}
 	if (!dies(vm))
-		vmq_vmm_doorbell(vm->vm, m->id);
+		vmq_vmm_doorbell(vm->vm, m->id, m->now & (VMQ_KICK_DATA | VMQ_KICK_SPACE));
 }
 
 /* ---- the rest of what a VM says ------------------------------------------------------------- */
@@ -248,7 +249,7 @@ static void lookup(struct hub_vm *vm, const struct sim_wire *m)
 	else
 		a.code = vmq_vmm_lookup(vm->vm, m->name) == VMQ_EACCES ? VMQ_EACCES : VMQ_EAGAIN;
 	tell(vm, &a, NULL, 0);
-	vmq__sim_bell_ring(vm->bell, VMQ_KICK_DATA);
+	vmq__bell_ring(vm->bell, VMQ_KICK_DATA);
 }
 
 static void detach(struct hub_vm *vm, const struct sim_wire *m)
@@ -337,6 +338,8 @@ void vmq__hub_vm_drop(struct hub_vm *vm, const char *why)
 		*at = vm->next;
 	vm->next = vm->hub->dropped;
 	vm->hub->dropped = vm;
+	/* A child of this process may have the socket too, and then it would stay. */
+	epoll_ctl(vm->hub->epfd, EPOLL_CTL_DEL, vm->sock, NULL);
 	close(vm->sock);
 	vm->sock = -1;
 	if (!vm->vm)
@@ -356,7 +359,7 @@ static void vm_free(struct hub_vm *vm)
 		vm->links = l->next;
 		free(l);
 	}
-	vmq__sim_bell_put(vm->bell);
+	vmq__bell_put(vm->bell);
 	free(vm);
 }
 

@@ -45,7 +45,7 @@ static int sim_kick(void *state, void *chan, unsigned what, bool now)
 
 	if (chan)
 		return s->kind->kick(state, chan, what, now);
-	vmq__sim_bell_ring(s->bell, what);
+	vmq__bell_ring(s->bell, what);
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static void sim_exit(void *state, enum vmq_exit_reason reason, bool pending)
 
 static bool sim_drain(void *state, unsigned what)
 {
-	return vmq__sim_bell_drain(((struct sim_state *)state)->bell, what);
+	return vmq__bell_drain(((struct sim_state *)state)->bell, what);
 }
 
 static int sim_news(void *state)

@@ -7,25 +7,9 @@
 
 #include <vmq/transport.h>
 
+#include "bell.h"
+#include "packet.h"
 #include "region.h"
-
-/* ---- doorbell.c: a VM's two doorbells ------------------------------------------ */
-
-/* Shared by all who ring it: the last one closes it. With an env of the
- * application's there are no descriptors, only the bits and its wake(). */
-struct sim_bell {
-	atomic_uint refs, rung;
-	int fd[2]; /* eventfds for VMQ_KICK_DATA and VMQ_KICK_SPACE, or -1 */
-	const struct vmq_env *env;
-	struct vmq *q;
-};
-
-/* A new one, or one around two descriptors that were received. */
-int vmq__sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *q);
-int vmq__sim_bell_wrap(struct sim_bell **bell, const int fd[2]);
-void vmq__sim_bell_put(struct sim_bell *bell);
-void vmq__sim_bell_ring(struct sim_bell *bell, unsigned what);
-bool vmq__sim_bell_drain(struct sim_bell *bell, unsigned what);
 
 /* ---- fault.c: what goes wrong on purpose ---------------------------------------- */
 
@@ -44,7 +28,7 @@ struct sim_fault {
 
 void vmq__sim_fault_init(struct sim_fault *f, const struct sim_faults *set, const struct vmq_env *env);
 /* Ring, or not, or late, or twice. */
-void vmq__sim_fault_ring(struct sim_fault *f, struct sim_bell *bell, unsigned what);
+void vmq__sim_fault_ring(struct sim_fault *f, struct vmq__bell *bell, unsigned what);
 void vmq__sim_fault_slow(struct sim_fault *f);
 
 /* ---- topology.c ------------------------------------------------------------------ */
@@ -95,7 +79,7 @@ extern const struct vmq_transport vmq__sim_client; /* a process of a hub */
 /* The start of both kinds' state. */
 struct sim_state {
 	const struct vmq_transport *kind;
-	struct sim_bell *bell;
+	struct vmq__bell *bell;
 	struct sim_fault fault;
 };
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* doorbell.c - eventfds that stand for a VM's interrupts. */
+/* bell.c - eventfds that stand for a VM's interrupts. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "internal.h"
-#include "sim.h"
+#include "bell.h"
 
-static int alloc(struct sim_bell **bell)
+static int alloc(struct vmq__bell **bell)
 {
-	struct sim_bell *b = calloc(1, sizeof(*b));
+	struct vmq__bell *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return VMQ_ENOMEM;
@@ -20,9 +21,21 @@ static int alloc(struct sim_bell **bell)
 	return 0;
 }
 
-int vmq__sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct vmq *q)
+/* Never 0: to a VMM that stands for none. */
+static int event_new(void)
 {
-	struct sim_bell *b;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), copy;
+
+	if (fd)
+		return fd;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(fd);
+	return copy;
+}
+
+int vmq__bell_new(struct vmq__bell **bell, const struct vmq_env *env, struct vmq *q)
+{
+	struct vmq__bell *b;
 	int rc = alloc(&b);
 
 	if (rc)
@@ -30,10 +43,10 @@ int vmq__sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct 
 	b->env = env;
 	b->q = q;
 	for (int i = 0; i < 2 && !env; i++) {
-		b->fd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		b->fd[i] = event_new();
 		if (b->fd[i] < 0) {
 			rc = vmq__errno(errno);
-			vmq__sim_bell_put(b);
+			vmq__bell_put(b);
 			return rc;
 		}
 	}
@@ -41,7 +54,7 @@ int vmq__sim_bell_new(struct sim_bell **bell, const struct vmq_env *env, struct 
 	return 0;
 }
 
-int vmq__sim_bell_wrap(struct sim_bell **bell, const int fd[2])
+int vmq__bell_wrap(struct vmq__bell **bell, const int fd[2])
 {
 	int rc = alloc(bell);
 
@@ -52,7 +65,7 @@ int vmq__sim_bell_wrap(struct sim_bell **bell, const int fd[2])
 	return 0;
 }
 
-void vmq__sim_bell_put(struct sim_bell *bell)
+void vmq__bell_put(struct vmq__bell *bell)
 {
 	if (!bell || atomic_fetch_sub_explicit(&bell->refs, 1, memory_order_acq_rel) != 1)
 		return;
@@ -71,7 +84,7 @@ static void ring_fd(int fd)
 		errno = 0;
 }
 
-void vmq__sim_bell_ring(struct sim_bell *bell, unsigned what)
+void vmq__bell_ring(struct vmq__bell *bell, unsigned what)
 {
 	if (bell->env) {
 		atomic_fetch_or(&bell->rung, what);
@@ -83,7 +96,7 @@ void vmq__sim_bell_ring(struct sim_bell *bell, unsigned what)
 			ring_fd(bell->fd[i]);
 }
 
-bool vmq__sim_bell_drain(struct sim_bell *bell, unsigned what)
+bool vmq__bell_drain(struct vmq__bell *bell, unsigned what)
 {
 	uint64_t count;
 
