@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ static char dir[64], path[96];
 static struct vmq_bridge *bridge;
 static pthread_t server;
 static pid_t other;
+static int maker; /* to the process that makes the other VMM */
 
 /* ---- the two VMMs ------------------------------------------------------------------------ */
 
@@ -38,7 +40,7 @@ static void bridge_open(bool listen)
 		cr_assert_eq(vmq_bridge_connect(bridge, path), 0);
 }
 
-/* The whole life of the other process: it ends by SIGKILL only. */
+/* The whole life of the other process: it ends by SIGKILL. */
 static void be_the_other(bool listen)
 {
 	struct vmq_vmm_options o = { .size = sizeof(o), .first_id = OTHER_IDS };
@@ -58,13 +60,33 @@ static void be_the_other(bool listen)
 	}
 }
 
+/* It is made by a process without threads: what these have locked would stay locked in
+ * a child of this one. */
+static void be_the_maker(int sock)
+{
+	int status;
+	bool listen;
+	pid_t pid;
+
+	child_prepare(sock);
+	while (read(sock, &listen, sizeof(listen)) == sizeof(listen)) {
+		pid = fork();
+		if (!pid)
+			be_the_other(listen);
+		if (write(sock, &pid, sizeof(pid)) < 0)
+			break;
+		waitpid(pid, &status, 0);
+		if (write(sock, &status, sizeof(status)) < 0)
+			break;
+	}
+	_exit(0);
+}
+
 static void other_start(bool listen)
 {
-	fflush(NULL);
-	other = fork();
-	cr_assert_geq(other, 0);
-	if (!other)
-		be_the_other(listen);
+	cr_assert_eq(write(maker, &listen, sizeof(listen)), (ssize_t)sizeof(listen));
+	cr_assert_eq(read(maker, &other, sizeof(other)), (ssize_t)sizeof(other));
+	cr_assert_gt(other, 0);
 }
 
 static void other_kill(void)
@@ -72,7 +94,7 @@ static void other_kill(void)
 	int status = 0;
 
 	cr_assert_eq(kill(other, SIGKILL), 0);
-	cr_assert_eq(waitpid(other, &status, 0), other);
+	cr_assert_eq(read(maker, &status, sizeof(status)), (ssize_t)sizeof(status));
 	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "it ended before: 0x%x", (unsigned)status);
 	other = 0;
 }
@@ -86,17 +108,29 @@ static void *serve(void *arg)
 
 static void start(void)
 {
+	int sock[2];
+	pid_t pid;
+
 	shown = mmap(NULL, sizeof(*shown), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	cr_assert_neq(shown, MAP_FAILED);
 	scratch_make(dir, sizeof(dir));
 	snprintf(path, sizeof(path), "%s/bridge", dir);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock), 0);
+	fflush(NULL);
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (!pid)
+		be_the_maker(sock[1]);
+	close(sock[1]);
+	maker = sock[0];
 	vms_start();
 }
 
 static void stop(void)
 {
 	if (other)
-		other_kill();
+		kill(other, SIGKILL);
+	close(maker);
 	vmq_bridge_stop(bridge);
 	pthread_join(server, NULL);
 	vmq_bridge_close(bridge);
