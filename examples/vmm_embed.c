@@ -92,14 +92,16 @@ int main(void)
 	struct vmq_vmm_stats s = { .size = sizeof(s) };
 	struct vmq_vmm *vmm;
 	const char *page;
+	bool said;
 
 	must(vmq_vmm_create(NULL, &vmm), "create");
 	machine_boot(vmm, &a, "a");
 	machine_boot(vmm, &b, "b");
 	machine_attach(&a);
 	machine_attach(&b);
-	while (machine_run(&a) | machine_run(&b))
-		; /* the two guests say HELLO to each other */
+	do /* the two guests say HELLO to each other */
+		said = machine_run(&a);
+	while (machine_run(&b) || said);
 	must(guest_say(&a.guest, "no hurry", VMQ_WHEN_LAZY), "say");
 	printf("a said something lazily; b %s\n", machine_run(&b) ? "runs" : "sleeps on");
 	must(vmq_vmm_exit(a.vm, VMQ_EXIT_TIMER), "exit"); /* a's time slice ends */
