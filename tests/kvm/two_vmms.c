@@ -26,6 +26,7 @@ static struct shown *shown;
 static char dir[64], path[96];
 static struct vmq_bridge *bridge;
 static pthread_t server;
+static atomic_int server_tid;
 static pid_t other;
 static int maker; /* to the process that makes the other VMM */
 
@@ -102,6 +103,7 @@ static void other_kill(void)
 static void *serve(void *arg)
 {
 	(void)arg;
+	server_tid = thread_id();
 	vmq_bridge_run(bridge, VMQ_FOREVER);
 	return NULL;
 }
@@ -160,12 +162,31 @@ static void fresh(void)
 	VMS_WHILE(shown->beats < beats + 2);
 }
 
+/* How often the thread that serves this VMM's bridge has gone to sleep. */
+static long server_sleeps(void)
+{
+	char name[64], line[128];
+	long n = -1;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/self/task/%d/status", server_tid);
+	f = fopen(name, "re");
+	cr_assert(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+			break;
+	fclose(f);
+	cr_assert_geq(n, 0);
+	return n;
+}
+
 /* ---- messages ------------------------------------------------------------------------------ */
 
 Test(two_vmms, messages_wake_no_vmm)
 {
 	struct vms_guest *a, *b;
 	uint64_t mine, theirs;
+	long sleeps;
 
 	both(true, &a, &b);
 	cr_expect_eq(b->id, OTHER_IDS);
@@ -173,9 +194,11 @@ Test(two_vmms, messages_wake_no_vmm)
 	fresh();
 	mine = vms_kvm_stats(a).returns;
 	theirs = shown->returns;
+	sleeps = server_sleeps();
 	vms_chat(a, b, 200);
 	vms_chat_host(b, 50);
 	fresh();
+	cr_expect_eq(server_sleeps(), sleeps, "the bridge's thread woke up");
 	cr_expect_eq(vms_kvm_stats(a).returns, mine, "a's vCPU returned to its VMM");
 	cr_expect_eq(shown->returns, theirs, "b's vCPU returned to its VMM");
 }
