@@ -100,8 +100,9 @@ void vmq_guest_exit(struct vmq_guest *g, unsigned reason);
 
 /* Have the VMM make the mappings agree with what was handed over: before touching
  * pages that were received, after giving some away by MOVE, after returning some.
- * The number of pages that changed, or as vmq_vmm_pages(); VMQ_EAGAIN: once more
- * after the next interrupt. */
+ * The number of pages that changed, or as vmq_vmm_pages(). VMQ_EAGAIN: once more after
+ * the next interrupt. VMQ_EPEER: an end of the channel claims pages that are not its
+ * own; what else was due has been done. */
 int vmq_guest_pages(struct vmq_guest *g, uint32_t slot);
 
 /* Done with a slot: the region must not be touched any more. */

@@ -304,3 +304,54 @@ Test(kvm_hostile, shuts_down_by_a_triple_fault)
 	is_gone();
 	comes_back();
 }
+
+/* ---- exits that this machine's KVM does not make ------------------------------------------------ */
+
+static union {
+	struct kvm_run run;
+	uint8_t bytes[sizeof(struct kvm_run) + 8];
+} fake;
+
+static int fake_port(uint16_t port, unsigned direction, uint8_t size)
+{
+	fake.run.exit_reason = KVM_EXIT_IO;
+	fake.run.io.direction = (uint8_t)direction;
+	fake.run.io.size = size;
+	fake.run.io.port = port;
+	fake.run.io.count = 1;
+	fake.run.io.data_offset = sizeof(struct kvm_run);
+	memset(fake.bytes + sizeof(struct kvm_run), 0xee, 8);
+	return vmq_kvm_exit(x->kvm, &fake.run);
+}
+
+Test(kvm_hostile, registers_are_of_32_bits_and_read_as_nothing)
+{
+	uint64_t was = vms_kvm_stats(x).refused;
+
+	cr_assert_eq(fake_port(VMS_PORT, KVM_EXIT_IO_OUT, 2), 1);
+	cr_assert_eq(fake_port(VMS_PORT + 2, KVM_EXIT_IO_OUT, 4), 1);
+	cr_assert_eq(vms_kvm_stats(x).refused, was + 2);
+	cr_assert_eq(fake_port(VMS_PORT, KVM_EXIT_IO_IN, 4), 1);
+	cr_assert_eq(fake.bytes[sizeof(struct kvm_run)], 0);
+	cr_assert_eq(fake.bytes[sizeof(struct kvm_run) + 4], 0xee, "more than was asked for");
+	cr_assert_eq(fake_port(VMS_PORT + 8, KVM_EXIT_IO_OUT, 4), 0, "not the queue's");
+	others_go_on();
+}
+
+/* KVM_RUN failed with EFAULT: the guest would write there for ever. */
+Test(kvm_hostile, a_write_that_kvm_gives_up_on_halts_the_guest)
+{
+	const uint64_t elsewhere[3] = { 0, 0x1000, 8 }, here[3] = { 0, MACHINE_WINDOW + 64, 8 };
+
+	fake.run.exit_reason = 39; /* KVM_EXIT_MEMORY_FAULT, of Linux 6.8 */
+	memcpy(fake.run.padding, elsewhere, sizeof(elsewhere));
+	cr_assert_eq(vmq_kvm_exit(x->kvm, &fake.run), 0);
+	cr_assert_eq(x->faults, 0);
+	vms_chat(x, b, 3);
+	memcpy(fake.run.padding, here, sizeof(here));
+	cr_assert_eq(vmq_kvm_exit(x->kvm, &fake.run), 0);
+	cr_assert_eq(x->faults, 1);
+	cr_assert_eq(x->fault_address, here[1]);
+	is_gone();
+	comes_back();
+}
