@@ -201,6 +201,10 @@ int vmq_chan_progress(struct vmq_chan *ch)
 		return 0;
 	/* Acquire: pairs with the releases of state in this file. */
 	state = vmq__load_acquire(&ch->rx.theirs->state);
+	if (state > VMQ_STATE_POISONED) {
+		vmq_chan_set_poison(ch, VMQ_POISON_STATE);
+		return VMQ_EPEER;
+	}
 	/* Who has closed after it saw us may have sent something before. */
 	if (state == VMQ_STATE_CLOSED && ch->state == VMQ_STATE_ACK)
 		state = VMQ_STATE_ESTABLISHED;

@@ -272,6 +272,24 @@ ParameterizedTest(const struct hello_case *c, hostile, bad_hellos)
 	pair_close(&p);
 }
 
+/* A state that there is none of, before the handshake, in it and after it. */
+Test(hostile, bad_state)
+{
+	for (int steps = 0; steps < 4; steps++) {
+		struct pair p;
+
+		pair_plan(&p, LANE, 0, 0);
+		for (int i = 0; i < steps; i++)
+			cr_assert_eq(vmq_chan_progress(&p.ch[i & 1]), 1);
+		ctl_of(&p, 0)->state = le(VMQ_STATE_POISONED + 1);
+		cr_expect_eq(vmq_chan_progress(&p.ch[1]), VMQ_EPEER);
+		cr_expect_eq(vmq_chan_poison(&p.ch[1]), VMQ_POISON_STATE);
+		cr_expect_eq(le(ctl_of(&p, 1)->poison), VMQ_POISON_STATE);
+		cr_expect_eq(p.ch[1].state, VMQ_STATE_POISONED);
+		pair_close(&p);
+	}
+}
+
 struct desc {
 	uint32_t first, count, mode, gen, len;
 	unsigned reason;

@@ -4,188 +4,18 @@
  *
  * The hub can't change this process's page tables, so the process does it itself,
  * as the hardware of the VM would: VMQ_CAP_ENFORCED is off.
+ *
+ * How it comes to the hub and goes is in client_open.c.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "internal.h"
-#include "sim.h"
-
-#define ANSWER_MS 5000
-#define ANSWERS 16
-
-struct chan {
-	uint64_t name; /* the hub's */
-	uint32_t peer;
-	struct vmq__bell *bell;
-	struct sim_fault fault; /* what goes wrong with kicks to this peer */
-	struct vmq__window *window;
-	struct chan *next;
-};
-
-struct answer {
-	char name[VMQ_NAME_MAX + 1];
-	int code;
-};
-
-struct client {
-	struct sim_state sim;
-	struct vmq_port *port;
-	const struct vmq_port_ops *ops;
-	int sock;
-	bool down;
-	_Atomic uint64_t quiet, bypass; /* since the last exit that told the hub */
-	struct chan *chans;
-	struct answer answers[ANSWERS];
-	unsigned answered;
-	char asked[VMQ_NAME_MAX + 1];
-};
-
-/* ---- open --------------------------------------------------------------------------- */
-
-static int connect_hub(struct client *c, const char *path)
-{
-	struct sockaddr_un a;
-	unsigned len;
-	int rc = vmq__sim_wire_address(path, &a, &len);
-
-	if (rc)
-		return c->ops->fail(c->port, VMQ_EURI, "'%.120s' cannot be a socket's path", path);
-	c->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (c->sock < 0)
-		return vmq__errno(errno);
-	if (connect(c->sock, (struct sockaddr *)&a, len)) {
-		rc = vmq__errno(errno);
-		return c->ops->fail(c->port, rc, "no hub listens at %s: %s", path, strerror(errno));
-	}
-	if (!vmq__sim_wire_trusted(c->sock, NULL))
-		return c->ops->fail(c->port, VMQ_EACCES, "the hub at %s is another user's", path);
-	return 0;
-}
-
-static int say_hello(struct client *c, const struct vmq_open_args *args)
-{
-	struct sim_wire m = { .version = SIM_WIRE_VERSION, .type = SIM_HELLO,
-		.lane = args->lane_size, .pages = args->pool_pages };
-
-	strcpy(m.name, args->name);
-	memcpy(m.uuid, args->uuid, sizeof(m.uuid));
-	return vmq__sim_wire_send(c->sock, &m, NULL, 0);
-}
-
-static int welcomed(struct client *c, struct vmq_open_args *args, const struct sim_wire *m, int *fds)
-{
-	int rc;
-
-	if (m->type == SIM_REFUSED)
-		return c->ops->fail(c->port, m->code < 0 ? m->code : VMQ_EPROTO, "%s", m->text);
-	if (m->type != SIM_WELCOME || fds[0] < 0 || fds[1] < 0)
-		return VMQ_EPROTO;
-	rc = vmq__bell_wrap(&c->sim.bell, fds);
-	if (rc)
-		return rc;
-	fds[0] = fds[1] = -1;
-	args->id = m->id;
-	args->lane_size = m->lane;
-	args->pool_pages = m->pages;
-	vmq__sim_fault_init(&c->sim.fault, &m->faults, NULL);
-	return 0;
-}
-
-static int wait_welcome(struct client *c, struct vmq_open_args *args, const char *path)
-{
-	struct pollfd p = { .fd = c->sock, .events = POLLIN };
-	int fds[SIM_WIRE_FDS], rc;
-	struct sim_wire m;
-
-	do {
-		rc = poll(&p, 1, ANSWER_MS);
-	} while (rc < 0 && errno == EINTR);
-	if (rc <= 0)
-		return c->ops->fail(c->port, VMQ_ECONN, "the hub at %s does not answer", path);
-	rc = vmq__sim_wire_recv(c->sock, &m, fds);
-	if (rc == VMQ_EVERSION)
-		return c->ops->fail(c->port, rc, "the hub at %s speaks another version", path);
-	if (rc)
-		return rc == VMQ_EAGAIN ? VMQ_ECONN : rc;
-	rc = welcomed(c, args, &m, fds);
-	vmq__sim_wire_close(fds);
-	return rc;
-}
-
-static void chan_free(struct chan *ch)
-{
-	vmq__window_close(ch->window);
-	vmq__bell_put(ch->bell);
-	free(ch);
-}
-
-static int tell_exit(struct client *c, struct sim_wire *m);
-
-/* The VM halts: its last exit. The hub also hears what it was not told yet. */
-static void last_exit(struct client *c)
-{
-	struct sim_wire m = { .reason = VMQ_EXIT_WAIT };
-
-	if (c->sim.bell && !c->down)
-		tell_exit(c, &m);
-}
-
-static void client_close(void *state)
-{
-	struct client *c = state;
-
-	last_exit(c);
-	while (c->chans) {
-		struct chan *ch = c->chans;
-
-		c->chans = ch->next;
-		chan_free(ch);
-	}
-	if (c->sock >= 0)
-		close(c->sock);
-	vmq__bell_put(c->sim.bell);
-	free(c);
-}
-
-static int client_open(struct vmq_port *port, const struct vmq_port_ops *ops, struct vmq_open_args *args,
-	void **state)
-{
-	const char *path = args->address + strlen("unix=");
-	struct client *c = calloc(1, sizeof(*c));
-	int rc;
-
-	if (!c)
-		return VMQ_ENOMEM;
-	c->sim.kind = &vmq__sim_client;
-	c->port = port;
-	c->ops = ops;
-	c->sock = -1;
-	if (args->env)
-		rc = ops->fail(port, VMQ_ENOTSUP, "processes wait for the system: no env of one's own");
-	else if (args->topology)
-		rc = ops->fail(port, VMQ_EINVAL, "the topology of processes is the hub's");
-	else
-		rc = connect_hub(c, path);
-	if (!rc)
-		rc = say_hello(c, args);
-	if (!rc)
-		rc = wait_welcome(c, args, path);
-	if (rc)
-		client_close(c);
-	else
-		*state = c;
-	return rc;
-}
+#include "client.h"
 
 static uint64_t client_caps(void *state)
 {
@@ -205,7 +35,7 @@ static void client_fds(void *state, int fds[VMQ_FDS])
 
 /* Tell the hub of an exit. Its queue is long; when it is full all the same, the VM
  * stands still as at any exit, but not for ever. */
-static int tell_exit(struct client *c, struct sim_wire *m)
+int vmq__sim_client_tell_exit(struct client *c, struct sim_wire *m)
 {
 	struct pollfd p = { .fd = c->sock, .events = POLLOUT };
 	int rc;
@@ -227,7 +57,7 @@ static int client_kick(void *state, void *chan, unsigned what, bool now)
 	struct sim_wire m = { .now = 1, .id = ch->peer };
 
 	if (now)
-		return tell_exit(c, &m);
+		return vmq__sim_client_tell_exit(c, &m);
 	atomic_fetch_add_explicit(&c->bypass, 1, memory_order_relaxed);
 	vmq__sim_fault_ring(&ch->fault, ch->bell, what);
 	return 0;
@@ -240,7 +70,7 @@ static void client_exit(void *state, enum vmq_exit_reason reason, bool pending)
 
 	/* With nothing to drain the hub need not be woken: it is told later. */
 	if (pending)
-		tell_exit(c, &m);
+		vmq__sim_client_tell_exit(c, &m);
 	else
 		atomic_fetch_add_explicit(&c->quiet, 1, memory_order_relaxed);
 }
@@ -270,6 +100,13 @@ static int region_open(struct chan *ch, int fd, unsigned side, uint64_t size)
 		return VMQ_EPROTO;
 	rc = vmq_layout_read(header, size, &geo);
 	return rc ? rc : vmq__window_open(&ch->window, fd, &geo, side, NULL);
+}
+
+void vmq__sim_client_chan_free(struct chan *ch)
+{
+	vmq__window_close(ch->window);
+	vmq__bell_put(ch->bell);
+	free(ch);
 }
 
 static int chan_new(struct client *c, const struct sim_wire *m, int *fds, struct chan **out)
@@ -317,7 +154,7 @@ static void client_detach(void *state, void *chan)
 	if (*at)
 		*at = ch->next;
 	send_detach(c, ch->name);
-	chan_free(ch);
+	vmq__sim_client_chan_free(ch);
 }
 
 static void remember(struct client *c, const char *name, int code)
@@ -431,8 +268,8 @@ static int client_unmap(void *state, void *chan, const struct vmq_page *run)
 }
 
 const struct vmq_transport vmq__sim_client = {
-	.open = client_open,
-	.close = client_close,
+	.open = vmq__sim_client_open,
+	.close = vmq__sim_client_close,
 	.caps = client_caps,
 	.fds = client_fds,
 	.kick = client_kick,
