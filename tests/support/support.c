@@ -77,6 +77,22 @@ bool write_faults(void *at)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
 }
 
+uint32_t both_meet(struct vmq *q, const char *name, struct vmq *other, const char *own)
+{
+	uint64_t until = now_ns() + PATIENCE;
+	uint32_t id = 0, back = 0;
+
+	while ((!id || !back) && now_ns() < until) {
+		vmq_peer(q, name, VMQ_US(100), &id);
+		vmq_peer(other, own, VMQ_US(100), &back);
+	}
+	if (!id || !back) {
+		fprintf(stderr, "%s and %s do not meet\n", own, name);
+		abort();
+	}
+	return id;
+}
+
 /* ---- files ------------------------------------------------------------------- */
 
 void scratch_make(char *dir, size_t len)

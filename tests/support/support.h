@@ -34,6 +34,10 @@ void scratch_file(const char *dir, const char *name, const char *text, char *pat
 int count_fds(void);
 int count_maps(void);
 
+/* Two endpoints of one thread meet: each has to look for the other. The id of the
+ * second; the test ends if they don't. */
+uint32_t both_meet(struct vmq *q, const char *name, struct vmq *other, const char *own);
+
 /* Own thread id, and to wait until a thread sleeps in the kernel. */
 int thread_id(void);
 bool thread_sleeps(int tid);

@@ -5,47 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bridge_fixture.h"
+#include "bridge_three.h"
 
-static struct host x, y;
-static struct fake a, b, c;
-
-static void start(void)
-{
-	hosts_start();
-	host_open(&x, "x", 1, 0);
-	host_open(&y, "y", 100, 0);
-	vm_init(&a, "a");
-	vm_init(&b, "b");
-	vm_init(&c, "c");
-}
-
-static void stop(void)
-{
-	hosts_stop();
-	vm_free(&a);
-	vm_free(&b);
-	vm_free(&c);
-}
-
-TestSuite(bridge_meet, .init = start, .fini = stop);
-
-static uint64_t peers_of(struct fake *f)
-{
-	struct vmq_vmm_stats s = { .size = sizeof(s) };
-
-	cr_assert_eq(vmq_vmm_stats(f->vm, &s), 0);
-	return s.peers;
-}
-
-/* a and c on x, b on y; y calls x. */
-static void all_there(void)
-{
-	vm_add(&x, &a);
-	vm_add(&y, &b);
-	vm_add(&x, &c);
-	call(&y, &x);
-}
+TestSuite(bridge_meet, .init = three_start, .fini = three_stop);
 
 /* ---- whose id, whose name ----------------------------------------------------------- */
 

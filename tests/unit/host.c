@@ -38,24 +38,10 @@ static struct vmq *open_as(const char *name)
 	return q;
 }
 
-/* Two endpoints of one thread: each has to look for the other. */
-static uint32_t meet(struct vmq *q, const char *name, struct vmq *other, const char *own)
-{
-	uint64_t until = now_ns() + PATIENCE;
-	uint32_t id = 0, back = 0;
-
-	while ((!id || !back) && now_ns() < until) {
-		vmq_peer(q, name, VMQ_US(100), &id);
-		vmq_peer(other, own, VMQ_US(100), &back);
-	}
-	cr_assert(id && back, "%s and %s do not meet", own, name);
-	return id;
-}
-
 Test(host, endpoints_talk)
 {
 	struct vmq *a = open_as("a"), *b = open_as("b");
-	uint32_t to = meet(a, "b", b, "a");
+	uint32_t to = both_meet(a, "b", b, "a");
 	struct vmq_msg msg;
 	char buf[8];
 
@@ -83,7 +69,7 @@ Test(host, caps)
 Test(host, pages)
 {
 	struct vmq *a = open_as("a"), *b = open_as("b");
-	uint32_t to = meet(a, "b", b, "a");
+	uint32_t to = both_meet(a, "b", b, "a");
 	static const uint8_t zeros[VMQ_PAGE_SIZE];
 	struct vmq_page page;
 	struct vmq_msg msg;
@@ -123,7 +109,7 @@ static void drain(struct vmq *q)
 Test(host, wakes_through_its_descriptor)
 {
 	struct vmq *a = open_as("a"), *b = open_as("b");
-	uint32_t to = meet(a, "b", b, "a");
+	uint32_t to = both_meet(a, "b", b, "a");
 	int fd = vmq_fd(b);
 	char c;
 
@@ -219,7 +205,7 @@ Test(host, the_vmm_says_who_may_talk)
 	struct vmq_event e = { .size = sizeof(e) };
 	uint32_t id;
 
-	meet(a, "b", b, "a");
+	both_meet(a, "b", b, "a");
 	cr_expect_eq(vmq_event(a, &e, VMQ_NOWAIT), 0);
 	cr_expect_eq(vmq_vmm_refuse(vmm, "a", "b"), 0);
 	cr_expect_eq(vmq_event(a, &e, PATIENCE), 0);
@@ -227,7 +213,7 @@ Test(host, the_vmm_says_who_may_talk)
 	cr_expect_eq(e.reason, VMQ_EACCES);
 	cr_expect_eq(vmq_peer(a, "b", VMQ_NOWAIT, &id), VMQ_EACCES);
 	cr_expect_eq(vmq_vmm_allow(vmm, "a", "b"), 0);
-	meet(a, "b", b, "a");
+	both_meet(a, "b", b, "a");
 	vmq_close(a);
 	vmq_close(b);
 }
@@ -241,7 +227,7 @@ Test(host, leaves_nothing_behind)
 	/* Once before, for what the library keeps. The heap may grow, but not each time. */
 	for (int i = 0; i < 11; i++) {
 		struct vmq *a = open_as("a"), *b = open_as("b");
-		uint32_t to = meet(a, "b", b, "a");
+		uint32_t to = both_meet(a, "b", b, "a");
 
 		cr_assert_geq(vmq_fd(a), 0);
 		cr_expect_eq(vmq_send(a, to, "x", 1, 0, VMQ_NOWAIT), 0);

@@ -20,20 +20,6 @@
 
 TestSuite(host_kvm, .init = vmm_prepare, .fini = vmm_stop);
 
-/* Two endpoints of one thread: each has to look for the other. */
-static uint32_t meet(struct vmq *q, const char *name, struct vmq *other, const char *own)
-{
-	uint64_t until = now_ns() + PATIENCE;
-	uint32_t id = 0, back = 0;
-
-	while ((!id || !back) && now_ns() < until) {
-		vmq_peer(q, name, VMQ_US(100), &id);
-		vmq_peer(other, own, VMQ_US(100), &back);
-	}
-	cr_assert(id && back, "%s and %s do not meet", own, name);
-	return id;
-}
-
 Test(host_kvm, talks)
 {
 	struct vmq *a, *h;
@@ -47,7 +33,7 @@ Test(host_kvm, talks)
 	a = program("a");
 	cr_expect_eq(vmq_caps(a), VMQ_CAP_PAGES | VMQ_CAP_REMAP | VMQ_CAP_UNMAP | VMQ_CAP_READONLY |
 		VMQ_CAP_ISOLATED | VMQ_CAP_VOUCHED | VMQ_CAP_WAKE);
-	to = meet(a, "host", h, "a");
+	to = both_meet(a, "host", h, "a");
 	cr_expect_eq(to, vmq_id(h));
 	cr_expect_eq(vmq_send(a, to, "ping", 4, VMQ_SEND_AUTO, VMQ_NOWAIT), 0);
 	cr_assert_eq(vmq_recv(h, buf, sizeof(buf), &msg, PATIENCE), 4);
