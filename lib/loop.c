@@ -43,7 +43,7 @@ void vmq__loop_ring(int fd)
 	int e = errno;
 
 	if (write(fd, &one, sizeof(one)) < 0)
-		errno = e; /* full: it was told */
+		errno = e; /* full: it has long been rung */
 	errno = e;
 }
 

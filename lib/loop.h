@@ -14,7 +14,7 @@ int vmq__loop_watch(int epfd, int fd, void *what);
 uint64_t vmq__loop_deadline(int64_t timeout_ns);
 int vmq__loop_left(uint64_t deadline);
 
-/* Make an eventfd readable; errno is kept. */
+/* Ring an eventfd; errno is kept. Waits only for one that others made wait. */
 void vmq__loop_ring(int fd);
 
 void vmq__loop_close(int fd);

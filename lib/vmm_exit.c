@@ -3,21 +3,20 @@
 #include <errno.h>
 #include <poll.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/atomic.h"
+#include "loop.h"
 #include "vmm.h"
 
-/* A full eventfd has long been rung. Others have it too, and may have filled it or
- * made it wait: it is never waited for. */
+/* Others have the eventfd too, and may have filled it or made it wait: it is never
+ * waited for. */
 static void ring(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	uint64_t one = 1;
 	int e = errno;
 
-	if (poll(&p, 1, 0) != 1 || write(fd, &one, sizeof(one)) < 0)
-		errno = e;
+	if (poll(&p, 1, 0) == 1)
+		vmq__loop_ring(fd);
 	errno = e;
 }
 

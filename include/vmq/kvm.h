@@ -72,8 +72,8 @@ struct vmq_kvm_config {
  * Give a VM its queue. Its window's memory is reserved and becomes a memory slot, its
  * doorbells are registered, and it is added to the VMM: from then on peers may send
  * to it. Before or while its vCPUs run.
- * Errors: as vmq_vmm_add(); VMQ_EINVAL, VMQ_ENOTSUP (this kernel lacks irqfd,
- * ioeventfd or read-only memory), VMQ_ESYS (KVM refused: that slot, address or GSI is
+ * Errors: as vmq_vmm_add(); VMQ_EINVAL, VMQ_ENOTSUP (this kernel lacks irqfd or
+ * ioeventfd), VMQ_ESYS (KVM refused: that slot, address or GSI is
  * taken).
  */
 VMQ_API int vmq_kvm_add(struct vmq_vmm *vmm, const struct vmq_kvm_config *config,

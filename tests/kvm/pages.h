@@ -5,6 +5,7 @@
 #define TESTS_KVM_PAGES_H
 
 #include "vms.h"
+#include "where.h"
 
 #define A_SAYS 0x6120736179732061ull
 #define B_SAYS 0x6220736179732062ull
@@ -15,13 +16,7 @@ extern struct vms_guest *a, *b;
 void pages_start(void);
 void pages_b_anew(void);
 
-/* A page by its number in the machine, where that may be seen, and by its file. */
-struct where {
-	uint64_t frame, inode, offset;
-};
 struct where where_is(const struct vms_guest *g, uint64_t in_window);
-uint64_t frame_of(const void *at);
-bool same(struct where x, struct where y);
 
 /* A guest's CPU reads, writes; finds the whole page to be the same word. */
 uint64_t peek(struct vms_guest *g, uint64_t in_window);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pages_support.c - what the tests of pages share. */
-#define _GNU_SOURCE
 #include <criterion/criterion.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,41 +33,9 @@ void pages_b_anew(void)
 
 /* ---- which memory is it? ------------------------------------------------------------------- */
 
-uint64_t frame_of(const void *at)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(pread(fd, &entry, 8, (off_t)((uintptr_t)at / VMQ_PAGE_SIZE * 8)), 8);
-	close(fd);
-	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
-}
-
 struct where where_is(const struct vms_guest *g, uint64_t in_window)
 {
-	uintptr_t at = (uintptr_t)vmq_kvm_window(g->kvm, NULL) + in_window, from, to;
-	struct where w = { .frame = frame_of((void *)at) };
-	FILE *f = fopen("/proc/self/maps", "re");
-	uint64_t offset, inode;
-	char line[512];
-
-	cr_assert_not_null(f);
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx %*s %lx %*s %lu", &from, &to, &offset, &inode) != 4)
-			continue;
-		if (at < from || at >= to)
-			continue;
-		w.inode = inode;
-		w.offset = inode ? offset + at - from : 0;
-	}
-	fclose(f);
-	return w;
-}
-
-bool same(struct where x, struct where y)
-{
-	return x.inode && x.inode == y.inode && x.offset == y.offset && x.frame == y.frame;
+	return where_in(getpid(), (uint8_t *)vmq_kvm_window(g->kvm, NULL) + in_window);
 }
 
 /* ---- what the guests' CPUs see --------------------------------------------------------------- */

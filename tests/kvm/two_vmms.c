@@ -3,7 +3,6 @@
  * "a" is this process's, guest "b" the other's. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "vms.h"
+#include "where.h"
 
 #define OTHER_IDS 1000u
 
@@ -205,22 +205,6 @@ Test(two_vmms, messages_wake_no_vmm)
 
 /* ---- pages ---------------------------------------------------------------------------------- */
 
-/* The physical page behind an address of a process. */
-static uint64_t frame(pid_t pid, const void *address)
-{
-	char name[64];
-	uint64_t entry = 0;
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/%d/pagemap", (int)pid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)address / 4096 * 8)), 8);
-	close(fd);
-	cr_assert(entry >> 63, "no page is there");
-	return entry & ((1ull << 55) - 1);
-}
-
 static uint8_t *window_of(const struct vms_guest *g)
 {
 	return vmq_kvm_window(g->kvm, NULL);
@@ -231,19 +215,19 @@ Test(two_vmms, moved_page_is_the_same_page)
 	const uint64_t text = 0x7061676573206d76;
 	struct probe_reply r, to;
 	struct vms_guest *a, *b;
-	uint64_t page;
+	struct where page;
 
 	both(true, &a, &b);
 	r = vms_ask(a, DO(ALLOC, .peer = "b", .value = text));
 	cr_assert_eq(r.rc, 0);
-	page = frame(getpid(), window_of(a) + r.offset);
+	page = where_in(getpid(), window_of(a) + r.offset);
 	r = vms_ask(a, DO(GIVE, .peer = "b", .when = VMQ_PAGE_MOVE));
 	cr_assert_eq(r.rc, 1);
 	cr_expect_eq(r.value, 0, "a reads what it moved away");
 	to = vms_ask(b, DO(TAKEN, .peer = "a"));
 	cr_assert_eq(to.rc, 1);
 	cr_expect_eq(to.value, text);
-	cr_expect_eq(frame(other, shown->window + to.offset), page, "another physical page");
+	cr_expect(same(where_in(other, shown->window + to.offset), page), "another physical page");
 	vms_ask(b, DO(POKE, .offset = to.offset, .value = 99));
 	cr_expect_eq(vms_ask(a, DO(PEEK, .offset = r.offset)).value, 0, "a sees b's data");
 	/* And home again. */
@@ -251,7 +235,7 @@ Test(two_vmms, moved_page_is_the_same_page)
 	r = vms_ask(a, DO(TAKEN, .peer = "b"));
 	cr_expect_eq(r.rc, 1);
 	cr_expect_eq(r.value, 99);
-	cr_expect_eq(frame(getpid(), window_of(a) + r.offset), page);
+	cr_expect(same(where_in(getpid(), window_of(a) + r.offset), page));
 }
 
 Test(two_vmms, lent_page_is_read_only)

@@ -3,30 +3,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "support.h"
-#include "vmm_fake.h"
+#include "vmm_three.h"
 
-static struct vmq_vmm *vmm;
-static struct fake a, b, c;
-
-static void start(void)
-{
-	cr_assert_eq(vmq_vmm_create(NULL, &vmm), 0);
-	fake_init(&a, "a", FAKE_WINDOW, 4);
-	fake_init(&b, "b", FAKE_WINDOW, 4);
-	fake_init(&c, "c", FAKE_WINDOW, 4);
-}
-
-static void stop(void)
-{
-	if (vmm)
-		vmq_vmm_destroy(vmm);
-	fake_free(&a);
-	fake_free(&b);
-	fake_free(&c);
-}
-
-TestSuite(vmm_lives, .init = start, .fini = stop);
+TestSuite(vmm_lives, .init = fakes_start, .fini = fakes_stop);
 
 static void come_and_go(unsigned round)
 {

@@ -8,6 +8,7 @@
 
 #include "internal.h"
 #include "bell.h"
+#include "loop.h"
 
 static int alloc(struct vmq__bell **bell)
 {
@@ -75,15 +76,6 @@ void vmq__bell_put(struct vmq__bell *bell)
 	free(bell);
 }
 
-/* A full eventfd has long been rung: nothing is lost. */
-static void ring_fd(int fd)
-{
-	uint64_t one = 1;
-
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		errno = 0;
-}
-
 void vmq__bell_ring(struct vmq__bell *bell, unsigned what)
 {
 	if (bell->env) {
@@ -92,8 +84,8 @@ void vmq__bell_ring(struct vmq__bell *bell, unsigned what)
 		return;
 	}
 	for (int i = 0; i < 2; i++)
-		if (what & 1u << i)
-			ring_fd(bell->fd[i]);
+		if (what & 1u << i && bell->fd[i] >= 0)
+			vmq__loop_ring(bell->fd[i]);
 }
 
 bool vmq__bell_drain(struct vmq__bell *bell, unsigned what)

@@ -36,7 +36,7 @@ static int config_check(const struct vmq_kvm_config *c)
 
 static int kernel_check(const struct vmq_kvm_config *c)
 {
-	static const int needed[] = { KVM_CAP_IRQFD, KVM_CAP_IOEVENTFD, KVM_CAP_READONLY_MEM };
+	static const int needed[] = { KVM_CAP_IRQFD, KVM_CAP_IOEVENTFD };
 
 	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		int rc = ioctl(c->vm_fd, KVM_CHECK_EXTENSION, needed[i]);

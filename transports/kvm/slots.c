@@ -8,6 +8,7 @@
 #include "core/atomic.h"
 #include "internal.h"
 #include "kvm.h"
+#include "loop.h"
 
 struct vmq_boot_slot *vmq__kvm_boot_slot(const struct vmq_kvm *k, uint32_t slot)
 {
@@ -74,15 +75,6 @@ static int fill(struct vmq_kvm *k, uint32_t slot, const struct vmq_vmm_channel *
 	return 0;
 }
 
-static void interrupt(const struct vmq_kvm *k)
-{
-	uint64_t one = 1;
-
-	/* Full: it was rung long ago. */
-	if (write(k->irq, &one, sizeof(one)) < 0)
-		return;
-}
-
 int vmq__kvm_attach(void *ctx, const struct vmq_vmm_channel *c)
 {
 	struct vmq_kvm *k = ctx;
@@ -96,7 +88,7 @@ int vmq__kvm_attach(void *ctx, const struct vmq_vmm_channel *c)
 		rc = fill(k, slot, c);
 	pthread_mutex_unlock(&k->lock);
 	if (!rc)
-		interrupt(k);
+		vmq__loop_ring(k->irq);
 	return rc;
 }
 

@@ -54,7 +54,7 @@ static int client_kick(void *state, void *chan, unsigned what, bool now)
 {
 	struct client *c = state;
 	struct chan *ch = chan;
-	struct sim_wire m = { .now = 1, .id = ch->peer };
+	struct sim_wire m = { .now = what, .id = ch->peer };
 
 	if (now)
 		return vmq__sim_client_tell_exit(c, &m);

@@ -97,7 +97,7 @@ enum sim_wire_type {
 	SIM_DETACH,    /* client: chan */
 	SIM_LOOKUP,    /* client: name */
 	SIM_ANSWER,    /* hub: name, code */
-	SIM_EXIT,      /* client: reason, or now with the peer's id */
+	SIM_EXIT,      /* client: reason, or now (VMQ_KICK_*) and the peer's id */
 };
 
 /* One packet. Same machine, same build of the library: host byte order. */

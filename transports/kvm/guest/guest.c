@@ -68,11 +68,12 @@ static const struct vmq_boot_slot *slot_of(const struct vmq_guest *g, uint32_t s
 
 int vmq_guest_slot(const struct vmq_guest *g, uint32_t slot, struct vmq_guest_slot *info)
 {
-	const struct vmq_boot_slot *b = slot_of(g, slot);
+	const struct vmq_boot_slot *b;
 	uint64_t offset;
 
 	if (slot >= g->slots)
 		return VMQ_ENOENT;
+	b = slot_of(g, slot);
 	memset(info, 0, sizeof(*info));
 	/* Acquire: the VMM writes the state last. */
 	info->state = vmq__load_acquire(&b->state);
