@@ -73,19 +73,6 @@ int vmq__explain(char *buf, size_t len, int code, const char *format, va_list ar
 	return code;
 }
 
-/* A name is shown to people and stands in addresses and file names. */
-bool vmq__name_ok(const char *name)
-{
-	size_t n = name ? strnlen(name, VMQ_NAME_MAX + 1) : 0;
-
-	if (!n || n > VMQ_NAME_MAX || !strcmp(name, "*"))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f || strchr("/?&", name[i]))
-			return false;
-	return true;
-}
-
 /* The same name gives the same UUID everywhere: two FNV-1a hashes of it, with
  * the version and variant bits of a custom UUID (version 8, RFC 9562). */
 void vmq__uuid_of(const char *name, uint8_t uuid[16])

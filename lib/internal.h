@@ -12,6 +12,7 @@
 #include <vmq/transport.h>
 
 #include "core/atomic.h"
+#include "name.h"
 
 #define VMQ__LIVE 0x564d5121u
 #define VMQ__PEERS 4096u /* ids on a fabric */
@@ -141,10 +142,11 @@ struct vmq {
 	struct vmq__peer **peers;  /* by id: the newest life that is up */
 	struct vmq__peer *lives;   /* all of them */
 	struct vmq__story *stories; /* by id */
-	uint32_t id_limit;         /* all ids that were met are below it */
+	_Atomic uint32_t id_limit; /* all ids that were met are below it */
 	uint32_t up;               /* peers that are there */
 	uint64_t old_suppressed, old_stale; /* of lives that were freed */
 	bool down_told;
+	bool lost, lost_told;      /* the fabric's server */
 	atomic_uint untold;        /* stories whose end vmq_recv() is to say */
 	_Atomic uint64_t last_look; /* at the control side, ns */
 
@@ -308,7 +310,6 @@ int vmq__uri_parse(const char *text, struct vmq__uri *uri, char *why, size_t len
 /* error.c */
 int vmq__errno(int e);
 int vmq__explain(char *buf, size_t len, int code, const char *format, va_list args);
-bool vmq__name_ok(const char *name);
 void vmq__uuid_of(const char *name, uint8_t uuid[16]);
 
 #endif

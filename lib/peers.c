@@ -113,12 +113,31 @@ void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p)
 	pthread_mutex_unlock(&q->lock);
 }
 
+/* The peer has ended; did it poison its end before? Where nobody keeps others away from what
+ * the two share, nobody knows who did that, and each end reports it. The word of a VMM is
+ * nonsense as well where there is none. */
+static void poisoned_for_both(struct vmq *q, struct vmq__peer *p)
+{
+	uint32_t reason = vmq__load(&p->rx->rx.theirs->poison);
+
+	if (!p->cookie || atomic_load(&p->gone) ||
+			q->ops->caps(q->state) & (VMQ_CAP_ISOLATED | VMQ_CAP_VOUCHED))
+		return;
+	if (reason > VMQ_POISON_DIRECTORY || vmq_layout_gone(p->rx->region, !p->rx->side))
+		reason = VMQ_POISON_DIRECTORY;
+	if (!reason)
+		return;
+	vmq_chan_set_poison(&p->chan[0], (enum vmq_poison)reason);
+	poisoned(q, p);
+}
+
 /* The receiver has taken the last message of a life that is gone. */
 void vmq__peer_finish(struct vmq *q, struct vmq__peer *p)
 {
 	struct vmq__story *story = &q->stories[p->id];
 
 	pthread_mutex_lock(&q->lock);
+	poisoned_for_both(q, p);
 	peer_gone(q, p, VMQ_EGONE);
 	p->finished = true;
 	story->reason = atomic_load(&p->gone);
@@ -197,8 +216,12 @@ static int port_join(struct vmq_port *port, const struct vmq_transport_channel *
 	struct vmq_chan_config config;
 	struct vmq_geometry geo;
 	struct vmq__peer *p;
-	int rc = vmq_layout_read(c->region, c->region_size, &geo);
+	int rc = 0;
 
+	if (c->size > offsetof(struct vmq_transport_channel, geo) && c->geo)
+		geo = *c->geo;
+	else
+		rc = vmq_layout_read(c->region, c->region_size, &geo);
 	if (rc)
 		return rc;
 	if (c->peer >= VMQ__PEERS || (c->peer_name && !vmq__name_ok(c->peer_name)))
@@ -234,11 +257,26 @@ static struct vmq__peer *by_cookie(struct vmq *q, const void *chan)
 	return p;
 }
 
+/* What the transport shares with its peers is no more to be trusted. */
+static void overwritten(struct vmq *q, struct vmq__peer *p)
+{
+	if (!p || atomic_load(&p->gone))
+		return;
+	vmq_chan_set_poison(&p->chan[0], VMQ_POISON_DIRECTORY);
+	poisoned(q, p);
+	if (!p->up)
+		vmq__peer_put_locked(q, p);
+}
+
 static void port_leave(struct vmq_port *port, void *chan, int reason)
 {
 	struct vmq *q = port_q(port);
 	struct vmq__peer *p = by_cookie(q, chan);
 
+	if (reason == VMQ_EPEER) {
+		overwritten(q, p);
+		return;
+	}
 	/* It may have finished its handshake, and sent, just before. */
 	for (int step = 0; step < 2 && p && !p->up; step++) {
 		shake(q, p);
@@ -246,10 +284,12 @@ static void port_leave(struct vmq_port *port, void *chan, int reason)
 	}
 	if (!p || atomic_load(&p->gone))
 		return;
-	if (p->up)
-		peer_gone(q, p, reason);
-	else
+	if (!p->up) {
 		vmq__peer_put_locked(q, p);
+		return;
+	}
+	poisoned_for_both(q, p);
+	peer_gone(q, p, reason);
 }
 
 static void port_down(struct vmq_port *port)
@@ -276,12 +316,18 @@ static int port_fail(struct vmq_port *port, int code, const char *format, ...)
 	return code;
 }
 
+static void port_server(struct vmq_port *port, bool there)
+{
+	port_q(port)->lost = !there;
+}
+
 const struct vmq_port_ops vmq__port_ops = {
 	.size = sizeof(struct vmq_port_ops),
 	.join = port_join,
 	.leave = port_leave,
 	.down = port_down,
 	.fail = port_fail,
+	.server = port_server,
 };
 
 /* The channel to oneself: both of its ends are here. */

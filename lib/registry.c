@@ -3,7 +3,9 @@
  * folder. An explicit table: a static archive drops what only a constructor or a
  * linker section refers to. */
 #define _GNU_SOURCE
+#ifndef VMQ__NO_PLUGINS
 #include <dlfcn.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,9 @@ extern const struct vmq_transport vmq__sim_transport;
 #ifdef VMQ__KVM
 extern const struct vmq_transport vmq__kvm_transport;
 #endif
+#ifdef VMQ__IVSHMEM
+extern const struct vmq_transport vmq__ivshmem_transport;
+#endif
 #ifdef VMQ__HOST
 extern const struct vmq_transport vmq__host_transport;
 #endif
@@ -27,9 +32,20 @@ static const struct vmq_transport *const builtin[] = {
 #ifdef VMQ__KVM
 	&vmq__kvm_transport,
 #endif
+#ifdef VMQ__IVSHMEM
+	&vmq__ivshmem_transport,
+#endif
 	NULL,
 };
 
+#ifdef VMQ__NO_PLUGINS
+/* A static program has no dlopen() to rely on: it makes do with what is built in. */
+static const struct vmq_transport *plugin(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+#else
 /* name.so in the folder, with one symbol: vmq_transport_NAME. A plugin stays
  * loaded, as threads may still be in it. */
 static const struct vmq_transport *plugin(const char *name)
@@ -54,6 +70,7 @@ static const struct vmq_transport *plugin(const char *name)
 	dlclose(lib);
 	return NULL;
 }
+#endif
 
 const struct vmq_transport *vmq__transport(const char *name)
 {

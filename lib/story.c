@@ -156,6 +156,12 @@ bool vmq__event_take(struct vmq *q, struct vmq_event *event, bool take)
 		event->reason = VMQ_ECONN;
 		found = true;
 	}
+	if (!found && q->lost != q->lost_told) {
+		event->type = q->lost ? VMQ_EVENT_LOST : VMQ_EVENT_BACK;
+		if (take)
+			q->lost_told = q->lost;
+		found = true;
+	}
 	pthread_mutex_unlock(&q->lock);
 	return found;
 }

@@ -52,7 +52,8 @@ enum vmq_error { VMQ_OK = 0, VMQ_ERRORS(VMQ__ENUM) };
 	X(POISON_PAGE_GEN, 12, "a page of a wrong generation") \
 	X(POISON_PAGE_MODE, 13, "a page handed over in an unknown mode") \
 	X(POISON_VERSION, 14, "its HELLO speaks another major version") \
-	X(POISON_STATE, 15, "its state is none that there is")
+	X(POISON_STATE, 15, "its state is none that there is") \
+	X(POISON_DIRECTORY, 16, "the directory that peers find each other by was overwritten")
 
 enum vmq_poison { VMQ_POISONS(VMQ__ENUM) };
 

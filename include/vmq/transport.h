@@ -30,6 +30,7 @@ enum vmq_fd {
 	VMQ_FDS,
 };
 
+struct vmq_geometry;
 struct vmq_port; /* an endpoint, as its transport sees it */
 
 /* A channel that has come up. */
@@ -45,6 +46,8 @@ struct vmq_transport_channel {
 	uint64_t region_size;    /* bytes of the whole region, as the transport
 	                          * itself measured it */
 	void *pool;              /* where the first page of pool 0 belongs, or NULL */
+	const struct vmq_geometry *geo; /* as the transport read it, where peers can
+	                          * write to the header after that; else NULL */
 };
 
 /* What a transport calls, only from within its own functions (news, open). */
@@ -52,12 +55,16 @@ struct vmq_port_ops {
 	size_t size;
 	/* A peer has a channel with us. Negative: refused, it was not kept. */
 	int (*join)(struct vmq_port *port, const struct vmq_transport_channel *channel);
-	/* Its peer has gone. libvmq calls detach when it is done with the region. */
+	/* Its peer has gone; reason: VMQ_EGONE, VMQ_EACCES, or VMQ_EPEER if what the
+	 * transport itself shares with peers was overwritten (VMQ_POISON_DIRECTORY).
+	 * libvmq calls detach when it is done with the region. */
 	void (*leave)(struct vmq_port *port, void *chan, int reason);
 	/* The fabric itself is lost. */
 	void (*down)(struct vmq_port *port);
 	/* Put a line for people into the opener's errmsg; returns code. */
 	int (*fail)(struct vmq_port *port, int code, const char *format, ...);
+	/* The fabric's server has gone (false), while channels go on, or is back. */
+	void (*server)(struct vmq_port *port, bool there);
 };
 
 /* What vmq_open() was asked for, defaults filled in. */

@@ -113,9 +113,14 @@ struct vmq_options {
  *	sim:unix=PATH?name=NAME  a hub's socket; VMs are processes
  *	kvm:unix=PATH?name=NAME  a VMM's bridge (vmm.h); VMs are its guests and its
  *	                         own endpoints, but not others that came like this
+ *	ivshmem:unix=PATH?name=NAME  a host program at an ivshmem server's socket
+ *	ivshmem:file=PATH?name=NAME  a host program at the file of ivshmem-plain devices
+ *	ivshmem:?name=NAME       a guest: its first ivshmem device, or the one at
+ *	                         ivshmem:0000:00:04.0
  * `&key=value` adds lane=, pages=, max=, lazy_us=, spin_us= and topology=, which
- * win over the options. options may be NULL. Waits for the answer of the hub or
- * VMM, at most 5 s. (A)
+ * win over the options. options may be NULL. Waits for the answer of the hub, VMM
+ * or server, at most 5 s; with ivshmem, also for a namesake that may be dead to show
+ * no sign of life. (A)
  *
  * On success *q is the endpoint, to be given to vmq_close(). Errors: VMQ_EURI,
  * VMQ_EINVAL (options), VMQ_ETOPOLOGY, VMQ_ENOENT (the topology has no such VM),
@@ -163,8 +168,11 @@ enum vmq_event_type {
 	VMQ_EVENT_JOIN = 1,   /* a peer is there and identified */
 	VMQ_EVENT_LEAVE = 2,  /* a peer has gone; reason: VMQ_EGONE or VMQ_EACCES */
 	VMQ_EVENT_POISON = 3, /* a channel is poisoned; reason: enum vmq_poison */
-	VMQ_EVENT_DOWN = 4,   /* the hub has gone, and with it every peer; reason:
+	VMQ_EVENT_DOWN = 4,   /* the fabric has gone, and with it every peer; reason:
 	                       * VMQ_ECONN */
+	VMQ_EVENT_LOST = 5,   /* the fabric's server has gone: peers that are there stay,
+	                       * new ones cannot be rung; it is being looked for */
+	VMQ_EVENT_BACK = 6,   /* ... and is back */
 };
 
 struct vmq_event {

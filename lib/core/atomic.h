@@ -8,6 +8,7 @@
 #define VMQ_CORE_ATOMIC_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <vmq/layout.h>
@@ -59,6 +60,15 @@ static inline void vmq__store(vmq_le32 *p, uint32_t v)
 static inline void vmq__store_release(vmq_le32 *p, uint32_t v)
 {
 	atomic_store_explicit((_Atomic uint32_t *)p, vmq__le32(v), memory_order_release);
+}
+
+/* Put v where `expected` stands. False if something else does. */
+static inline bool vmq__exchange(vmq_le32 *p, uint32_t expected, uint32_t v)
+{
+	uint32_t e = vmq__le32(expected);
+
+	return atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)p, &e, vmq__le32(v),
+		memory_order_acq_rel, memory_order_acquire);
 }
 
 static inline void vmq__fence(void)
