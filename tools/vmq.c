@@ -9,6 +9,12 @@
 
 static const struct tool_command commands[] = {
 	{ "hub", tool_hub, "connect VMs that are processes of this machine" },
+#ifdef TOOL_IVSHMEM_SERVER
+	{ "ivshmem-server", tool_ivshmem_server, "share memory and doorbells between QEMU's guests and this host" },
+#endif
+#ifdef TOOL_DOCTOR
+	{ "doctor", tool_doctor, "which transports can work here, what is missing, and how to mend it" },
+#endif
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -16,7 +22,7 @@ static int usage(FILE *to, int code)
 {
 	fprintf(to, "usage: vmq COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+		fprintf(to, "  %-15s %s\n", commands[i].name, commands[i].help);
 	fprintf(to, "\n`vmq COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 called wrongly.\n");
 	return code;
 }

@@ -16,5 +16,7 @@ struct tool_command {
 };
 
 int tool_hub(int argc, char **argv);
+int tool_ivshmem_server(int argc, char **argv);
+int tool_doctor(int argc, char **argv);
 
 #endif
