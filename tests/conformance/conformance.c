@@ -62,6 +62,11 @@ struct vmq_stats conf_stats(struct vmq *q)
 	return s;
 }
 
+uint32_t conf_rounds(uint32_t n)
+{
+	return conf_fabric.slow ? n / conf_fabric.slow : n;
+}
+
 struct vmq *conf_vm(const char *vm, const char *settings)
 {
 	struct vmq *q = NULL;
@@ -137,24 +142,36 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
-void conf_spawn(struct conf_peer *p, const char *name, conf_body *body, const void *arg)
+void conf_peer_run(struct conf_peer *p)
 {
-	*p = (struct conf_peer){ .name = name, .body = body, .arg = arg };
+	/* Also so that the test's own connections end when it ends them. */
+	child_prepare(p->ctl[1]);
+	run(p);
+	_exit(0);
+}
+
+static void spawn_here(struct conf_peer *p)
+{
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p->ctl), 0);
 	if (!conf_fabric.processes) {
 		cr_assert_eq(pthread_create(&p->thread, NULL, run_thread, p), 0);
-	} else {
-		fflush(NULL);
-		p->pid = fork();
-		cr_assert_geq(p->pid, 0);
-		if (!p->pid) {
-			/* Also so that the test's own connections end when it ends them. */
-			child_prepare(p->ctl[1]);
-			run(p);
-			_exit(0);
-		}
-		close(p->ctl[1]);
+		return;
 	}
+	fflush(NULL);
+	p->pid = fork();
+	cr_assert_geq(p->pid, 0);
+	if (!p->pid)
+		conf_peer_run(p);
+	close(p->ctl[1]);
+}
+
+void conf_spawn(struct conf_peer *p, const char *name, conf_body *body, const void *arg)
+{
+	*p = (struct conf_peer){ .name = name, .body = body, .arg = arg };
+	if (conf_fabric.spawn)
+		cr_assert(conf_fabric.spawn(p), "%s cannot be started elsewhere", name);
+	else
+		spawn_here(p);
 	p->tid = (int)conf_hear(p);
 }
 
@@ -163,7 +180,10 @@ void conf_join(struct conf_peer *p)
 	int status = 0;
 
 	if (conf_fabric.processes) {
-		cr_assert_eq(waitpid(p->pid, &status, 0), p->pid);
+		if (conf_fabric.join)
+			status = conf_fabric.join(p);
+		else
+			cr_assert_eq(waitpid(p->pid, &status, 0), p->pid);
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 			cr_assert_eq(status, 0, "peer %s ended with status 0x%x", p->name, (unsigned)status);
 	} else {

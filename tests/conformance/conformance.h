@@ -7,8 +7,9 @@
  *	vmq_conformance(sim-threads SOURCES sim_threads.c)
  *
  * The tests use vmq.h alone. Endpoints of the test itself are opened with
- * conf_open(); a peer is a function that conf_spawn() runs elsewhere: in a thread
- * or in a process, as the fabric has it.
+ * conf_open(); a peer is a function that conf_spawn() runs elsewhere: in a thread, in a
+ * process, or on another machine, as the fabric has it. So what it gets as name and arg
+ * is constant text.
  */
 #ifndef VMQ_CONFORMANCE_H
 #define VMQ_CONFORMANCE_H
@@ -16,6 +17,8 @@
 #include <pthread.h>
 
 #include "support.h"
+
+struct conf_peer;
 
 struct conf_fabric {
 	const char *name;
@@ -32,6 +35,13 @@ struct conf_fabric {
 	/* May be NULL. An endpoint of a peer ends without a word. */
 	void (*die)(struct vmq *q);
 	bool no_fd;             /* the test's endpoints have no descriptors */
+	bool late_news;         /* of how two met one may hear once more, after they did: a
+	                         * sleeper may be woken by that, once */
+	unsigned slow;          /* tests of thousands of rounds divide their number by this; 0: 1 */
+	/* May be NULL. For peers on other machines, which are processes: run p->body there,
+	 * with p->ctl[0] for the steps; wait for its end, of which waitpid() says this. */
+	bool (*spawn)(struct conf_peer *p);
+	int (*join)(struct conf_peer *p);
 };
 
 /* Each program of the suite has one. */
@@ -46,13 +56,14 @@ int conf_open(const char *vm, const char *settings, uint32_t flags, struct vmq *
 /* Wait for a peer; its id, or 0. */
 uint32_t conf_meet(struct vmq *q, const char *vm);
 struct vmq_stats conf_stats(struct vmq *q);
+/* Of so many rounds, how many this fabric has patience for. */
+uint32_t conf_rounds(uint32_t n);
 
 /* Both in one: an endpoint of the test, or the test fails. */
 struct vmq *conf_vm(const char *vm, const char *settings);
 
 /* ---- peers ------------------------------------------------------------------- */
 
-struct conf_peer;
 typedef void conf_body(struct conf_peer *me);
 
 struct conf_peer {
@@ -69,6 +80,9 @@ struct conf_peer {
 void conf_spawn(struct conf_peer *p, const char *name, conf_body *body, const void *arg);
 /* Wait for the peer's end, and fail if it failed. */
 void conf_join(struct conf_peer *p);
+
+/* In a new process: be the peer, with p->ctl[1] for the steps. */
+_Noreturn void conf_peer_run(struct conf_peer *p);
 
 /* Steps between a test and its peer: each carries a number. */
 void conf_tell(struct conf_peer *p, uint64_t value);

@@ -76,10 +76,10 @@ Test(death, hasty_message_arrives)
 	struct vmq_msg msg;
 	char buf[8];
 
-	for (int i = 0; i < 100; i++) {
+	for (uint32_t i = 0; i < conf_rounds(100); i++) {
 		conf_spawn(&peer, "b", send_at_once_and_leave, NULL);
-		cr_assert_eq(vmq_recv(a, buf, sizeof(buf), &msg, PATIENCE), 5, "round %d", i);
-		cr_assert_eq(vmq_recv(a, buf, sizeof(buf), &msg, PATIENCE), VMQ_EGONE, "round %d", i);
+		cr_assert_eq(vmq_recv(a, buf, sizeof(buf), &msg, PATIENCE), 5, "round %u", i);
+		cr_assert_eq(vmq_recv(a, buf, sizeof(buf), &msg, PATIENCE), VMQ_EGONE, "round %u", i);
 		conf_join(&peer);
 	}
 	vmq_close(a);

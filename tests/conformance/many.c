@@ -150,7 +150,7 @@ static void ping(struct conf_peer *me)
 	need(conf_open(me->name, NULL, VMQ_OPEN_STRICT, &q) == 0);
 	a = conf_meet(q, "a");
 	need(a);
-	for (uint32_t i = 0; i < BURSTS; i++) {
+	for (uint32_t i = 0; i < conf_rounds(BURSTS); i++) {
 		for (uint32_t k = i % 4; k < 4; k++) {
 			n = i << 2 | k;
 			need(vmq_send(q, a, &n, sizeof(n), k % 2, PATIENCE) == 0);
@@ -207,7 +207,7 @@ Test(many, epoll_loses_no_wake_up)
 		cr_assert_eq(epoll_wait(ep, &e, 1, PATIENCE_MS), 1, "after %u bursts", done);
 		done = drain(a, done, &left);
 	}
-	cr_expect_eq(done, BURSTS);
+	cr_expect_eq(done, conf_rounds(BURSTS));
 	conf_join(&peer);
 	vmq_close(a);
 }
