@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * cross.c - the core on whatever machine this is compiled for: handshake, traffic
- * over the wrap, pages, and the golden vectors of tests/vectors byte by byte.
+ * over the wrap, pages, the ivshmem directory, and the golden vectors of tests/vectors
+ * byte by byte.
  *
- *   cross check DIR   compare with DIR/header.hex, control.hex and lane.hex
+ *   cross check DIR   compare with DIR/header.hex and the others
  *   cross write DIR   write them anew, when the format changes on purpose
  */
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 
 #include <vmq/core.h>
+
+#include "dir.h"
 
 #define LANE 4096u
 #define POOL 2u
@@ -234,28 +237,64 @@ static void vector_check(const char *path, const char *title, const uint8_t *byt
 	}
 }
 
+struct piece {
+	const char *name, *title;
+	const uint8_t *bytes;
+};
+
+static void compare(const char *mode, const char *dir, const struct piece *p, unsigned n)
+{
+	char path[1024];
+
+	for (unsigned i = 0; i < n; i++) {
+		CHECK(snprintf(path, sizeof(path), "%s/%s", dir, p[i].name) < (int)sizeof(path));
+		(strcmp(mode, "write") ? vector_check : vector_write)(path, p[i].title, p[i].bytes);
+	}
+}
+
 static void vectors(const char *mode, const char *dir)
 {
 	/* Which release wrote a HELLO is no part of the format. */
 	uint8_t *software = region + geo.lane_off[0] + (START & (LANE - 1)) + VMQ_REC_HEADER +
 		offsetof(struct vmq_layout_hello, software);
-	const struct {
-		const char *name, *title;
-		uint64_t off;
-	} all[] = {
-		{ "header.hex", "the header page of a region", 0 },
-		{ "control.hex", "the control area of side 0", geo.ctl_off[0] },
-		{ "lane.hex", "the lane of side 0", geo.lane_off[0] },
+	const struct piece all[] = {
+		{ "header.hex", "the header page of a region", region },
+		{ "control.hex", "the control area of side 0", region + geo.ctl_off[0] },
+		{ "lane.hex", "the lane of side 0", region + geo.lane_off[0] },
 	};
-	char path[1024];
 
 	CHECK(!memcmp(software, "libvmq ", 7));
 	memset(software, 0, sizeof(((struct vmq_layout_hello *)0)->software));
-	for (unsigned i = 0; i < 3; i++) {
-		CHECK(snprintf(path, sizeof(path), "%s/%s", dir, all[i].name) < (int)sizeof(path));
-		(strcmp(mode, "write") ? vector_check : vector_write)(path, all[i].title,
-			region + all[i].off);
-	}
+	compare(mode, dir, all, 3);
+}
+
+/* An ivshmem region with one endpoint that was rung, and one in its second life. */
+static void directory(const char *mode, const char *to)
+{
+	static _Alignas(4096) uint8_t shared[VMQ_IVSHMEM_REGION_MIN];
+	struct vmq__dir_who who = { .doorbell = 5, .vectors = 3, .lane_size = LANE, .pool_pages = POOL,
+		.name = "alpha" };
+	struct vmq__dir_who other = { .doorbell = VMQ_IVSHMEM_NOBODY, .lane_size = 2 * LANE,
+		.name = "b\xc3\xaata" };
+	struct vmq__dir dir;
+	uint32_t claim;
+
+	fill(who.uuid, 16, 1);
+	fill(other.uuid, 16, 9);
+	CHECK(vmq__dir_read(shared, sizeof(shared), &dir) == VMQ_ENOENT);
+	CHECK(!vmq__dir_write(shared, sizeof(shared), NULL));
+	CHECK(!vmq__dir_read(shared, sizeof(shared), &dir));
+	vmq__dir_enter(&dir, 0, vmq__dir_claim(&dir, 0, 0), &who);
+	vmq__dir_ring(&dir, 0, 2);
+	claim = vmq__dir_claim(&dir, 1, 0);
+	vmq__dir_enter(&dir, 1, claim, &other);
+	vmq__dir_leave(&dir, 1, claim);
+	vmq__dir_enter(&dir, 1, vmq__dir_claim(&dir, 1, claim), &other);
+	CHECK(vmq__dir_life(&dir, 1, &who) && !strcmp(who.name, other.name));
+	compare(mode, to, (const struct piece[]){
+		{ "directory.hex", "the header of an ivshmem directory", shared },
+		{ "slots.hex", "its slots", shared + dir.slots_off },
+	}, 2);
 }
 
 int main(int argc, char **argv)
@@ -268,6 +307,7 @@ int main(int argc, char **argv)
 	connect_both();
 	scenario();
 	vectors(argv[1], argv[2]);
+	directory(argv[1], argv[2]);
 	receive_all();
 	laps();
 	printf("core: %u-bit, %s-endian: as specified\n", (unsigned)sizeof(void *) * 8,

@@ -56,7 +56,8 @@ run_here() {
 	"${prefix}ar" rc "$work/core.a" "$work"/*.o
 	check_symbols "$prefix" "$work/core.a"
 	"${prefix}gcc" -std=c11 -O2 -Wall -Wextra -Wundef -Wshadow -Werror -static -I"$source/include" \
-		"$source/tests/cross/cross.c" "$work/core.a" -o "$work/cross"
+		-I"$source/lib" -I"$source/transports/ivshmem" "$source/tests/cross/cross.c" \
+		"$source/transports/ivshmem/dir.c" "$work/core.a" -o "$work/cross"
 	$emulator "$work/cross" check "$source/tests/vectors"
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * dir.h - the directory in an ivshmem region (vmq/ivshmem.h): to write it, to check it,
- * to claim a slot of it. Needs no more of a system than the core does.
+ * to claim a slot of it. Needs no more of a system than the core does, and memcmp().
  *
  * A struct vmq__dir is private memory: what vmq__dir_read() found good, frozen. All
  * offsets that the functions use come from it.
