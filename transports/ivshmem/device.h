@@ -50,6 +50,10 @@ struct vmq__ivdev {
 	int bell[VMQ_FDS];     /* the endpoint's eventfds; not the device's to close */
 	int fd[VMQ_FDS];       /* to sleep on */
 	int news;              /* readable when service() has work; -1: never */
+	/* The endpoint's, or NULL: the server says that who has this id is gone. Called
+	 * from service(). */
+	void (*gone)(void *ctx, uint32_t doorbell);
+	void *ctx;
 };
 
 /* Says what was wrong, for people; returns code. */

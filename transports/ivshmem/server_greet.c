@@ -191,6 +191,8 @@ static int peer(struct vmq__iv_server *s, struct vmq__iv_msg *m)
 	else
 		vmq__iv_peers_gone(&s->peers, (uint32_t)m->value, s->life);
 	pthread_mutex_unlock(&s->lock);
+	if (fd < 0 && s->d.gone)
+		s->d.gone(s->d.ctx, (uint32_t)m->value);
 	return 0;
 }
 

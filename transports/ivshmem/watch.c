@@ -18,6 +18,7 @@
 #define TICK_NS 50000000ull   /* ... at bells that interrupts tell of */
 #define POLL_MIN_NS 100000ull /* ... at those that nothing tells of: right after one rang */
 #define POLL_MAX_NS 1000000ull /* ... and when it has been quiet */
+#define LAST_BEATS 3u
 #define DOUBT_NS 1000000000ull /* how long interrupts are not relied on after a lost one */
 
 uint64_t vmq__ivshmem_now(void)
@@ -149,6 +150,25 @@ static void rewire(struct ivshmem *iv)
 	atomic_store(&iv->caps, VMQ_CAP_PAGES | iv->dev->caps);
 }
 
+/* The server says that a peer is gone. Ours has marked the slot as well; of another one an
+ * id may be somebody's who is not meant, so that a few beats are left to show that. */
+static void told_gone(void *ctx, uint32_t doorbell)
+{
+	struct ivshmem *iv = ctx;
+	uint64_t now = vmq__ivshmem_now(), dead = vmq__ivshmem_ms(iv->dir.dead_ms);
+	uint64_t left = vmq__ivshmem_ms(LAST_BEATS * iv->dir.beat_ms);
+
+	for (uint32_t p = 0; p < iv->dir.slots && left < dead; p++) {
+		if (p == iv->me || vmq__load(&vmq__dir_slot(&iv->dir, p)->doorbell) != doorbell)
+			continue;
+		/* Beats from before that do not count. */
+		if (look_at_peer(iv, p, now))
+			vmq__ivshmem_stir(iv);
+		if (now - iv->sight[p].since < dead - left)
+			iv->sight[p].since = now - (dead - left);
+	}
+}
+
 static void service(struct ivshmem *iv)
 {
 	unsigned found = iv->dev->ops->service(iv->dev);
@@ -220,6 +240,8 @@ int vmq__ivshmem_watch(struct ivshmem *iv)
 		if (p != iv->me)
 			look_at_peer(iv, p, now);
 	beat(iv, now);
+	iv->dev->gone = told_gone;
+	iv->dev->ctx = iv;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	e = pthread_create(&iv->thread, NULL, run, iv);
