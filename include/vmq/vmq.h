@@ -120,14 +120,17 @@ struct vmq_options {
  * `&key=value` adds lane=, pages=, max=, lazy_us=, spin_us= and topology=, which
  * win over the options. options may be NULL. Waits for the answer of the hub, VMM
  * or server, at most 5 s; with ivshmem, also for a namesake that may be dead to show
- * no sign of life. (A)
+ * no sign of life. An ivshmem endpoint has a thread of the library's; others have
+ * none. (A)
  *
  * On success *q is the endpoint, to be given to vmq_close(). Errors: VMQ_EURI,
  * VMQ_EINVAL (options), VMQ_ETOPOLOGY, VMQ_ENOENT (the topology has no such VM),
  * VMQ_EEXIST (the name is in use; with kvm: its id, which is made from the name, may
  * be, too), VMQ_ECONN (no hub or VMM there), VMQ_EACCES (it is another user's),
- * VMQ_EVERSION, VMQ_EPROTO (that is no hub or VMM), VMQ_ENOTSUP (no such transport),
- * VMQ_ENOMEM, VMQ_EMFILE, VMQ_ESYS. options->errmsg says more.
+ * VMQ_EVERSION, VMQ_EPROTO (that is no hub, VMM or server, or the region holds
+ * something else), VMQ_EBUSY (another process has the device), VMQ_ENOTSUP (no such
+ * transport), VMQ_ENOMEM (with ivshmem, no place in the region), VMQ_EMFILE, VMQ_ESYS.
+ * options->errmsg says more.
  */
 VMQ_API int vmq_open(const char *uri, const struct vmq_options *options, struct vmq **q);
 

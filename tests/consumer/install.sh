@@ -9,7 +9,8 @@ mv "$WORK/first" "$PREFIX"
 
 cd "$PREFIX"
 for file in include/vmq/vmq.h include/vmq/vmm.h include/vmq/core.h include/vmq/layout.h \
-	include/vmq/transport.h include/vmq/kvm.h include/vmq/guest.h include/vmq/boot.h include/vmq/errors.h include/vmq/version.h \
+	include/vmq/transport.h include/vmq/kvm.h include/vmq/guest.h include/vmq/boot.h \
+	include/vmq/ivshmem.h include/vmq/errors.h include/vmq/version.h \
 	"$LIBDIR/libvmq.so" "$LIBDIR/libvmq.so.0" "$LIBDIR/libvmq.a" "$LIBDIR/libvmq-core.a" \
 	"$LIBDIR/pkgconfig/vmq.pc" "$LIBDIR/pkgconfig/vmq-core.pc" \
 	"$LIBDIR/cmake/vmq/vmq-config.cmake"
