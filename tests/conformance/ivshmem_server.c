@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ivshmem_server.c - the suite over host programs at an ivshmem server. */
+/* ivshmem_server.c - the suite over host programs at an ivshmem server: ours, or one that
+ * knows QEMU's protocol and nothing of libvmq. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -13,12 +14,24 @@
 static char dir[64], path[96];
 static pid_t server = -1;
 
+static void become_server(void)
+{
+#ifdef STOCK_SERVER
+	char region[96];
+
+	snprintf(region, sizeof(region), "%s/region", dir);
+	execl(STOCK_SERVER, STOCK_SERVER, path, region, "1073741824", "3", (char *)NULL);
+#else
+	execl(TOOL, TOOL, "ivshmem-server", "--quiet", "--size", "1G", path, (char *)NULL);
+#endif
+}
+
 static _Noreturn void serve(int out)
 {
 	child_prepare(out);
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
-	execl(TOOL, TOOL, "ivshmem-server", "--quiet", "--size", "1G", path, (char *)NULL);
+	become_server();
 	_exit(127);
 }
 
