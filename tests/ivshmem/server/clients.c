@@ -2,9 +2,11 @@
 /* clients.c - clients that do not behave, and many of them. */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -244,12 +246,13 @@ Test(clients, without_a_descriptor_to_accept_with)
 
 /* ---- descriptors under way -------------------------------------------------------------- */
 
-/* The system counts what a user has sent and nobody has received yet. */
+/* The system counts what a user has sent and nobody has received yet, but for those who may
+ * have any number of it: be none of them. */
 static void nobody_in_particular(void)
 {
 	fds_limit = 200;
 	few_descriptors();
-	if (chown(s.dir, 4321, 4321) || setgid(4321) || setuid(4321))
+	if (!geteuid() && (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE) || prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN)))
 		_exit(9);
 }
 
@@ -259,8 +262,6 @@ Test(clients, many_descriptors_under_way)
 	int64_t value;
 	int socks[2], fd;
 
-	if (geteuid())
-		cr_skip_test("only root can be somebody else");
 	cr_assert(server_start(&s, (const char *[]){ "--vectors", "64", s.path, NULL },
 		nobody_in_particular));
 	for (int i = 0; i < 2; i++)
