@@ -35,8 +35,6 @@ struct conf_fabric {
 	/* May be NULL. An endpoint of a peer ends without a word. */
 	void (*die)(struct vmq *q);
 	bool no_fd;             /* the test's endpoints have no descriptors */
-	bool late_news;         /* of how two met one may hear once more, after they did: a
-	                         * sleeper may be woken by that, once */
 	unsigned slow;          /* tests of thousands of rounds divide their number by this; 0: 1 */
 	/* May be NULL. For peers on other machines, which are processes: run p->body there,
 	 * with p->ctl[0] for the steps; wait for its end, of which waitpid() says this. */

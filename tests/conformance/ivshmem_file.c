@@ -38,7 +38,6 @@ static void uri(const char *vm, char *text, size_t len)
 const struct conf_fabric conf_fabric = {
 	.name = "ivshmem-file",
 	.processes = true,
-	.late_news = true,
 	.caps = VMQ_CAP_PAGES,
 	.start = start,
 	.stop = stop,

@@ -49,7 +49,6 @@ static int open_device(const char *vm, const char *settings, uint32_t flags, str
 const struct conf_fabric conf_fabric = {
 	.name = "ivshmem-guests",
 	.processes = true,
-	.late_news = true,
 	.slow = 4, /* QEMU without KVM */
 	.caps = VMQ_CAP_PAGES | (LAB_HOST || LAB_VFIO ? VMQ_CAP_WAKE : 0) | (LAB_HOST ? 0 : VMQ_CAP_EXIT),
 	.start = start,

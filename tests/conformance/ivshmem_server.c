@@ -75,7 +75,6 @@ static void uri(const char *vm, char *text, size_t len)
 const struct conf_fabric conf_fabric = {
 	.name = "ivshmem-server",
 	.processes = true,
-	.late_news = true,
 	.caps = VMQ_CAP_PAGES | VMQ_CAP_WAKE,
 	.start = start,
 	.stop = stop,

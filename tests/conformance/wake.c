@@ -122,20 +122,18 @@ static int by_own_wait(struct vmq *a, uint32_t b)
 static void wakes(int (*send)(struct vmq *a, uint32_t b))
 {
 	struct vmq *a = conf_vm("a", NULL);
-	unsigned kicked = 0;
 	struct conf_peer peer;
 	uint32_t b;
 
+	/* A kick, and not the end of its patience, must have woken it. */
 	conf_spawn(&peer, "b", sleep_for_each, LONG_LAZY);
 	b = conf_meet(a, "b");
 	conf_hear(&peer);
 	for (int i = 0; i < 3; i++) {
 		to_sleep(&peer);
 		cr_assert_eq(send(a, b), 0);
-		kicked += conf_hear(&peer) > 0;
+		cr_expect_geq(conf_hear(&peer), 1u);
 	}
-	/* A kick, and not the end of its patience, must have woken it. */
-	cr_expect_geq(kicked, conf_fabric.late_news ? 2u : 3u);
 	conf_tell(&peer, 0);
 	conf_join(&peer);
 	vmq_close(a);
