@@ -7,7 +7,7 @@
  *	guest-guest  the tests run in guest 1, their peers in guest 2
  *
  * A program of the suite that is linked with lab*.c has main() from there. It wants QEMU
- * and the guests' kernel; without them it says "skipped: reason" and exits with 77.
+ * and the tools that make guests; without them it says "skipped: reason" and exits with 77.
  */
 #ifndef LAB_H
 #define LAB_H

@@ -91,6 +91,19 @@ static void last_line(int fd, char *why, size_t len)
 	snprintf(why, len, "no guest image: %s", at ? at + 1 : text);
 }
 
+/* What is not installed is a reason to skip; an image that cannot be made is none. */
+static bool possible(char *why, size_t len)
+{
+	static const char *const needed[] = { QEMU, "cpio", "apt-get", "dpkg-deb" };
+
+	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!found(needed[i])) {
+			snprintf(why, len, "%s was not found", needed[i]);
+			return false;
+		}
+	return true;
+}
+
 int lab_image(const struct lab *lab, char *why, size_t len)
 {
 	struct words w = { .n = 0 };
@@ -99,10 +112,8 @@ int lab_image(const struct lab *lab, char *why, size_t len)
 	int status = -1;
 	pid_t pid;
 
-	if (!found(QEMU)) {
-		snprintf(why, len, "no %s", QEMU);
+	if (!possible(why, len))
 		return LAB_SKIPPED;
-	}
 	if (!out || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return 1;
 	add(&w, "%s", LAB_IMAGE);
@@ -118,7 +129,7 @@ int lab_image(const struct lab *lab, char *why, size_t len)
 	if (status)
 		last_line(fileno(out), why, len);
 	fclose(out);
-	return status ? LAB_SKIPPED : 0;
+	return status ? 1 : 0;
 }
 
 /* ---- parts that run ----------------------------------------------------------------------- */
