@@ -11,9 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "anew.h"
 #include "conformance.h"
 
 #define ECHO_MAX (1u << 20)
+
+/* Addresses as far as the name, in a peer's process: no fabric was started there. */
+static const char *nameless;
 
 void conf_start(void)
 {
@@ -34,7 +38,10 @@ int conf_open(const char *vm, const char *settings, uint32_t flags, struct vmq *
 
 	if (rc <= 0)
 		return rc;
-	conf_fabric.uri(vm, uri, sizeof(uri));
+	if (nameless)
+		snprintf(uri, sizeof(uri), "%s%s", nameless, vm);
+	else
+		conf_fabric.uri(vm, uri, sizeof(uri));
 	if (settings && *settings)
 		snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "&%s", settings);
 	rc = vmq_open(uri, &o, q);
@@ -150,18 +157,30 @@ void conf_peer_run(struct conf_peer *p)
 	_exit(0);
 }
 
+/* In the new process. The words: the body, the peer's name and arg, and `nameless`. */
+static void run_process(int fd, char *const word[ANEW_WORDS])
+{
+	struct conf_peer p = { .name = word[1], .arg = word[2], .ctl = { -1, fd } };
+	uintptr_t body = (uintptr_t)run_process + (uintptr_t)strtoull(word[0], NULL, 10);
+
+	memcpy(&p.body, &body, sizeof(body));
+	nameless = word[3];
+	conf_peer_run(&p);
+}
+
 static void spawn_here(struct conf_peer *p)
 {
+	char body[24], address[512];
+
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p->ctl), 0);
 	if (!conf_fabric.processes) {
 		cr_assert_eq(pthread_create(&p->thread, NULL, run_thread, p), 0);
 		return;
 	}
-	fflush(NULL);
-	p->pid = fork();
+	conf_fabric.uri("", address, sizeof(address));
+	snprintf(body, sizeof(body), "%zu", (size_t)((uintptr_t)p->body - (uintptr_t)run_process));
+	p->pid = ANEW(run_process, p->ctl[1], body, p->name, p->arg, address);
 	cr_assert_geq(p->pid, 0);
-	if (!p->pid)
-		conf_peer_run(p);
 	close(p->ctl[1]);
 }
 

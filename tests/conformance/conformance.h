@@ -9,7 +9,7 @@
  * The tests use vmq.h alone. Endpoints of the test itself are opened with
  * conf_open(); a peer is a function that conf_spawn() runs elsewhere: in a thread, in a
  * process, or on another machine, as the fabric has it. So what it gets as name and arg
- * is constant text.
+ * is constant text, and nothing else of what the test knows.
  */
 #ifndef VMQ_CONFORMANCE_H
 #define VMQ_CONFORMANCE_H
@@ -27,7 +27,7 @@ struct conf_fabric {
 	/* Start and stop a fabric without VMs. */
 	bool (*start)(void);
 	void (*stop)(void);
-	/* The address of the VM of that name, with name= in it. */
+	/* The address of the VM of that name, which ends with name= and that. */
 	void (*uri)(const char *vm, char *uri, size_t len);
 	/* May be NULL. For endpoints that no address names: as conf_open(), and
 	 * positive for those that have one. */

@@ -23,7 +23,7 @@ struct seen {
 
 struct seeker {
 	struct ivshmem *iv;
-	uint64_t now;
+	uint64_t now, until;
 	struct seen seen[VMQ_IVSHMEM_SLOTS_MAX];
 };
 
@@ -162,13 +162,25 @@ static int enter(struct seeker *k)
 	return 0;
 }
 
+/* Who did not run for so long cannot say who else did: it looks as if for the first time. */
+static void tell_time(struct seeker *k)
+{
+	uint64_t now = vmq__ivshmem_now(), gap = now - k->now;
+
+	k->now = now;
+	if (gap < vmq__ivshmem_ms(k->iv->dir.dead_ms) / 2 + 10 * LOOK_NS)
+		return;
+	memset(k->seen, 0, sizeof(k->seen));
+	k->until += gap;
+}
+
 static int try_once(struct seeker *k)
 {
 	struct ivshmem *iv = k->iv;
 	uint32_t at = IV_NONE;
 	int rc;
 
-	k->now = vmq__ivshmem_now();
+	tell_time(k);
 	for (uint32_t i = 0; i < iv->dir.slots; i++)
 		look(k, i);
 	rc = choose(k, &at);
@@ -198,11 +210,11 @@ static int explain(struct ivshmem *iv, int rc)
 int vmq__ivshmem_claim(struct ivshmem *iv)
 {
 	const struct timespec moment = { 0, LOOK_NS };
-	struct seeker k = { .iv = iv };
-	uint64_t until = vmq__ivshmem_now() + 2 * vmq__ivshmem_ms(iv->dir.dead_ms) + vmq__ivshmem_ms(1000);
+	struct seeker k = { .iv = iv, .now = vmq__ivshmem_now() };
 	int rc;
 
-	while ((rc = try_once(&k)) == VMQ_EAGAIN && k.now < until)
+	k.until = k.now + 2 * vmq__ivshmem_ms(iv->dir.dead_ms) + vmq__ivshmem_ms(1000);
+	while ((rc = try_once(&k)) == VMQ_EAGAIN && k.now < k.until)
 		nanosleep(&moment, NULL);
 	if (rc == VMQ_EAGAIN)
 		rc = VMQ_ENOMEM;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "anew.h"
 #include "fabric.h"
 
 struct fabric fabric;
@@ -37,12 +38,17 @@ void fabric_end(void)
 	scratch_remove(fabric.dir);
 }
 
+void fabric_uri(const char *name, const char *settings, char uri[FABRIC_URI])
+{
+	snprintf(uri, FABRIC_URI, "ivshmem:file=%s?name=%s%s%s", fabric.path, name, settings ? "&" : "",
+		settings ? settings : "");
+}
+
 int fabric_open(const char *name, const char *settings, struct vmq **q)
 {
-	char uri[256];
+	char uri[FABRIC_URI];
 
-	snprintf(uri, sizeof(uri), "ivshmem:file=%s?name=%s%s%s", fabric.path, name, settings ? "&" : "",
-		settings ? settings : "");
+	fabric_uri(name, settings, uri);
 	return vmq_open(uri, NULL, q);
 }
 
@@ -56,15 +62,15 @@ struct vmq *fabric_vm(const char *name, const char *settings)
 
 /* ---- processes --------------------------------------------------------------------------- */
 
-static _Noreturn void be_echo(const char *name, const char *settings, int ready)
+/* The word: its address. */
+static void be_echo(int ready, char *const word[ANEW_WORDS])
 {
 	struct vmq_msg msg;
 	struct vmq *q;
 	char buf[64];
 	int64_t n;
 
-	child_prepare(ready);
-	if (fabric_open(name, settings, &q) || write(ready, "", 1) != 1)
+	if (vmq_open(word[0], NULL, &q) || write(ready, "", 1) != 1)
 		_exit(1);
 	do {
 		n = vmq_recv(q, buf, sizeof(buf), &msg, PATIENCE);
@@ -76,16 +82,14 @@ static _Noreturn void be_echo(const char *name, const char *settings, int ready)
 
 pid_t fabric_echo(const char *name, const char *settings)
 {
+	char uri[FABRIC_URI], c;
 	int ready[2];
 	pid_t pid;
-	char c;
 
 	cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
-	fflush(NULL);
-	pid = fork();
+	fabric_uri(name, settings, uri);
+	pid = ANEW(be_echo, ready[1], uri);
 	cr_assert_geq(pid, 0);
-	if (!pid)
-		be_echo(name, settings, ready[1]);
 	close(ready[1]);
 	cr_assert_eq(read(ready[0], &c, 1), 1, "%s does not start", name);
 	close(ready[0]);

@@ -31,6 +31,8 @@ extern struct fabric fabric;
 void fabric_make(uint64_t size, uint32_t slots);
 void fabric_end(void);
 
+#define FABRIC_URI 256
+void fabric_uri(const char *name, const char *settings, char uri[FABRIC_URI]);
 int fabric_open(const char *name, const char *settings, struct vmq **q);
 struct vmq *fabric_vm(const char *name, const char *settings);
 

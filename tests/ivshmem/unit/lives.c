@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "anew.h"
 #include "fabric.h"
 
 #define SIZE (4u << 20)
@@ -96,16 +97,15 @@ Test(ivshmem_lives, a_stopped_layer_comes_back)
 	stopped("a", "b");
 }
 
-/* Is anybody said to have left, until told to end? */
-static _Noreturn void be_witness(int ready)
+/* Is anybody said to have left, until told to end? The word: its address. */
+static void be_witness(int ready, char *const word[ANEW_WORDS])
 {
 	struct vmq_event e = { .size = sizeof(e) };
 	struct vmq *q;
 	uint32_t id;
 	char c;
 
-	child_prepare(ready);
-	if (fabric_open("w", NULL, &q) || vmq_peer(q, "b", PATIENCE, &id) || write(ready, "", 1) != 1)
+	if (vmq_open(word[0], NULL, &q) || vmq_peer(q, "b", PATIENCE, &id) || write(ready, "", 1) != 1)
 		_exit(2);
 	while (vmq_recv(q, &c, 1, NULL, VMQ_MS(5)) != 1)
 		while (!vmq_event(q, &e, VMQ_NOWAIT))
@@ -120,13 +120,12 @@ Test(ivshmem_lives, who_was_stopped_too_does_not_blame_others)
 	pid_t pid = fabric_echo("b", NULL), witness;
 	uint32_t beat[2];
 	int ready[2], status = 1;
+	char uri[FABRIC_URI], c;
 	struct vmq *a;
-	char c;
 
 	cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
-	witness = fork();
-	if (!witness)
-		be_witness(ready[1]);
+	fabric_uri("w", NULL, uri);
+	witness = ANEW(be_witness, ready[1], uri);
 	cr_assert_eq(read(ready[0], &c, 1), 1);
 	kill(pid, SIGSTOP);
 	beat[1] = word(&slot(1)->heartbeat);
@@ -149,6 +148,55 @@ Test(ivshmem_lives, who_was_stopped_too_does_not_blame_others)
 	vmq_close(a);
 	close(ready[0]);
 	close(ready[1]);
+}
+
+#define LONG_DEAD_MS 3000u
+
+/* Open, and tell what came of it. The word: the address. */
+static void be_opener(int out, char *const word[ANEW_WORDS])
+{
+	struct vmq *q = NULL;
+	char code = 0;
+
+	if (write(out, &code, 1) != 1)
+		_exit(1);
+	code = (char)-vmq_open(word[0], NULL, &q);
+	if (write(out, &code, 1) != 1)
+		_exit(1);
+}
+
+/* As after the whole machine stood still: nobody has beaten, and nobody is dead. */
+Test(ivshmem_lives, who_was_stopped_while_it_opened_takes_no_place)
+{
+	const struct vmq__dir_plan plan = { 4, BEAT_MS, LONG_DEAD_MS };
+	pid_t pid, opener;
+	uint32_t claim;
+	char uri[FABRIC_URI], c = 1;
+	int out[2];
+
+	cr_assert_eq(vmq__dir_write(fabric.map, fabric.size, &plan), 0);
+	pid = fabric_echo("b", NULL);
+	claim = word(&slot(0)->claim);
+	kill(pid, SIGSTOP);
+	cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
+	fabric_uri("b", NULL, uri);
+	opener = ANEW(be_opener, out[1], uri);
+	close(out[1]);
+	cr_assert_eq(read(out[0], &c, 1), 1);
+	/* It has looked, and waits to look again. */
+	cr_assert(thread_sleeps(opener));
+	kill(opener, SIGSTOP);
+	for (uint64_t until = now_ns() + VMQ_MS(LONG_DEAD_MS); now_ns() < until;)
+		poll(NULL, 0, 10);
+	kill(opener, SIGCONT);
+	cr_assert(thread_sleeps(opener));
+	cr_expect_eq(word(&slot(0)->claim), claim);
+	kill(pid, SIGCONT);
+	cr_assert_eq(read(out[0], &c, 1), 1);
+	cr_expect_eq(-c, VMQ_EEXIST, "%d", -c);
+	waitpid(opener, NULL, 0);
+	fabric_kill(pid);
+	close(out[0]);
 }
 
 /* While it was stopped, somebody else took its place. */

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "anew.h"
 #include "fabric.h"
 
 #define SIZE (4u << 20)
@@ -176,15 +177,16 @@ Test(ivshmem_overwritten, the_word_of_a_vmm)
 
 /* ---- noise ------------------------------------------------------------------------------- */
 
-static _Noreturn void live_on(const char *name)
+/* The word: its address. */
+static void live_on(int fd, char *const word[ANEW_WORDS])
 {
 	struct vmq_event e = { .size = sizeof(e) };
 	char buf[600] = "";
 	struct vmq *q;
 	bool poison = false, down = false;
 
-	child_prepare(0);
-	if (fabric_open(name, NULL, &q))
+	(void)fd;
+	if (vmq_open(word[0], NULL, &q))
 		_exit(2);
 	for (uint64_t until = now_ns() + PATIENCE; !down && now_ns() < until;) {
 		for (uint32_t peer = 1; peer <= 4; peer++) {
@@ -215,12 +217,12 @@ static void noise(uint64_t from, uint64_t to, unsigned seed)
 {
 	const char *name[3] = { "c", "d", NULL };
 	int status, left = 2;
+	char uri[FABRIC_URI];
 	pid_t pid[2];
 
 	for (int i = 0; i < 2; i++) {
-		pid[i] = fork();
-		if (!pid[i])
-			live_on(name[i]);
+		fabric_uri(name[i], NULL, uri);
+		pid[i] = ANEW(live_on, -1, uri);
 	}
 	for (int i = 0; i < 2; i++)
 		cr_assert(both_meet(a, name[i], b, "a"));

@@ -12,6 +12,7 @@
 #include <vmq/ivshmem.h>
 
 #include "../server/server.h"
+#include "anew.h"
 #include "support.h"
 
 static struct server server;
@@ -36,35 +37,51 @@ static void unmake(void)
 
 TestSuite(ivshmem_rung, .init = make, .fini = unmake);
 
+#define URI 256
+
+static void uri_of(const char *kind, const char *name, char uri[URI])
+{
+	snprintf(uri, URI, "ivshmem:%s=%s?name=%s&lazy_us=60000000", kind,
+		strcmp(kind, "file") ? server.path : region, name);
+}
+
 static struct vmq *vm(const char *kind, const char *name)
 {
-	char uri[256];
 	struct vmq *q = NULL;
+	char uri[URI];
 
-	snprintf(uri, sizeof(uri), "ivshmem:%s=%s?name=%s&lazy_us=60000000", kind,
-		strcmp(kind, "file") ? server.path : region, name);
+	uri_of(kind, name, uri);
 	cr_assert_eq(vmq_open(uri, NULL, &q), 0);
 	return q;
 }
 
-/* A peer in another process that answers everything. */
-static pid_t echo(const char *kind, const char *name)
+/* The word: its address. */
+static void be_echo(int fd, char *const word[ANEW_WORDS])
 {
-	pid_t pid = fork();
 	struct vmq_msg msg;
 	struct vmq *q;
 	char buf[16];
 	int64_t n;
 
-	cr_assert_geq(pid, 0);
-	if (pid)
-		return pid;
-	child_prepare(0);
-	q = vm(kind, name);
+	(void)fd;
+	if (vmq_open(word[0], NULL, &q))
+		_exit(2);
 	while ((n = vmq_recv(q, buf, sizeof(buf), &msg, PATIENCE)) >= 0)
 		if (vmq_send(q, msg.peer, buf, (size_t)n, 0, PATIENCE))
 			break;
 	_exit(vmq_close(q) || n != VMQ_EGONE ? 1 : 0);
+}
+
+/* A peer in another process that answers everything. */
+static pid_t echo(const char *kind, const char *name)
+{
+	char uri[URI];
+	pid_t pid;
+
+	uri_of(kind, name, uri);
+	pid = ANEW(be_echo, -1, uri);
+	cr_assert_geq(pid, 0);
+	return pid;
 }
 
 static uint32_t meet(struct vmq *q, const char *name)

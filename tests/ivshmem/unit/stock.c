@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "anew.h"
 #include "dir.h"
 #include "support.h"
 
@@ -56,36 +57,56 @@ static void unmake(void)
 
 TestSuite(ivshmem_stock, .init = make, .fini = unmake);
 
+#define URI 256
+
+static void uri_of(const char *name, char uri[URI])
+{
+	snprintf(uri, URI, "ivshmem:unix=%s?name=%s&lazy_us=60000000", path, name);
+}
+
 /* The server may just be starting. */
-static struct vmq *vm(const char *name)
+static struct vmq *vm_at(const char *uri)
 {
 	uint64_t until = now_ns() + PATIENCE;
 	struct vmq *q = NULL;
-	char uri[256];
 
-	snprintf(uri, sizeof(uri), "ivshmem:unix=%s?name=%s&lazy_us=60000000", path, name);
 	while (vmq_open(uri, NULL, &q) == VMQ_ECONN && now_ns() < until)
 		usleep(1000);
 	return q;
 }
 
-static pid_t echo(const char *name)
+static struct vmq *vm(const char *name)
 {
-	pid_t pid = fork();
+	char uri[URI];
+
+	uri_of(name, uri);
+	return vm_at(uri);
+}
+
+/* The word: its address. */
+static void be_echo(int fd, char *const word[ANEW_WORDS])
+{
+	struct vmq *q = vm_at(word[0]);
 	struct vmq_msg msg;
-	struct vmq *q;
 	char buf[16];
 	int64_t n;
 
-	cr_assert_geq(pid, 0);
-	if (pid)
-		return pid;
-	child_prepare(0);
-	q = vm(name);
+	(void)fd;
 	while ((n = vmq_recv(q, buf, sizeof(buf), &msg, PATIENCE)) >= 0 || n == VMQ_EGONE)
 		if (n >= 0 && vmq_send(q, msg.peer, buf, (size_t)n, 0, PATIENCE))
 			break;
 	_exit(1);
+}
+
+static pid_t echo(const char *name)
+{
+	char uri[URI];
+	pid_t pid;
+
+	uri_of(name, uri);
+	pid = ANEW(be_echo, -1, uri);
+	cr_assert_geq(pid, 0);
+	return pid;
 }
 
 static void talk(struct vmq *q, uint32_t peer)
