@@ -16,6 +16,7 @@
 #define STREAM_PAUSES 40   /* about a microsecond */
 #define ARMED_PAUSES 20
 #define LOOKS 8            /* between two looks at the clock */
+#define DROWSY_PAUSES 80   /* about two microseconds */
 
 void vmq__rx_drowse(struct vmq *q)
 {
@@ -108,35 +109,45 @@ static int empty_now(struct vmq *q)
 	return vmq__rx_ready(q) ? 0 : VMQ_EAGAIN;
 }
 
-static void pause_between(struct vmq *q)
+/* How many pauses there are between two looks. */
+static unsigned pauses(const struct vmq *q)
 {
-	unsigned n = 1;
+	return q->rx.streak > VMQ__STREAM && q->spin_ns ? STREAM_PAUSES : 1;
+}
 
-	if (q->rx.streak > VMQ__STREAM)
-		n = STREAM_PAUSES;
-	while (n--)
-		vmq__relax();
+/* Look on, for so many pauses: until something is there? */
+static bool look_on(struct vmq *q, unsigned total)
+{
+	unsigned each = pauses(q);
+
+	for (unsigned done = 0; done < total; done += each) {
+		for (unsigned i = 0; i < each; i++)
+			vmq__relax();
+		if (vmq__rx_ready(q))
+			return true;
+	}
+	return false;
 }
 
 /* Look on until something is there (true) or the time is up. */
-static bool spin(struct vmq *q, uint64_t until)
+static bool spin(struct vmq *q)
 {
+	uint64_t until = vmq__now(q) + q->spin_ns;
+
 	do {
-		for (int i = 0; i < LOOKS; i++) {
-			pause_between(q);
-			if (vmq__rx_ready(q))
-				return true;
-		}
+		if (look_on(q, LOOKS * pauses(q)))
+			return true;
 	} while (vmq__now(q) < until);
 	return false;
 }
 
-static bool drowse(struct vmq *q, uint64_t now)
+/* For longer than a store stays in a store buffer. */
+static bool drowse(struct vmq *q)
 {
 	bool found;
 
 	vmq__rx_drowse(q);
-	found = spin(q, now + (q->strict || q->env ? 0 : VMQ__DROWSY_NS));
+	found = look_on(q, q->strict || q->env ? LOOKS : DROWSY_PAUSES);
 	if (found && !q->rx.sleepers)
 		vmq__rx_wake(q);
 	return found;
@@ -158,6 +169,7 @@ static bool sleep_armed(struct vmq *q, uint64_t deadline)
 	uint64_t kicked = q->sleep[0].kicked, ticket = vmq__sleep_ticket(&q->sleep[0]);
 	bool found;
 
+	vmq__relieve(q);
 	if (vmq__rx_arm(q)) {
 		vmq__rx_exit(q);
 		q->rx.sleepers++;
@@ -184,22 +196,18 @@ static bool fabric_gone(const struct vmq *q)
 /* 0: something is there now; else why not. */
 int vmq__rx_wait(struct vmq *q, int64_t timeout_ns)
 {
-	uint64_t deadline, now;
+	uint64_t deadline;
 
 	if (fabric_gone(q))
 		return vmq__rx_ready(q) ? 0 : VMQ_ECONN;
 	if (timeout_ns == VMQ_NOWAIT)
 		return empty_now(q);
-	now = vmq__now(q);
-	deadline = timeout_ns < 0 ? UINT64_MAX : now + (uint64_t)timeout_ns;
+	deadline = vmq__deadline(q, timeout_ns);
 	do {
-		if (q->spin_ns && spin(q, now + q->spin_ns))
-			return 0;
-		if (drowse(q, vmq__now(q)) || sleep_armed(q, deadline))
+		if ((q->spin_ns && spin(q)) || drowse(q) || sleep_armed(q, deadline))
 			return 0;
 		if (fabric_gone(q))
 			return vmq__rx_ready(q) ? 0 : VMQ_ECONN;
-		now = vmq__now(q);
-	} while (now < deadline);
+	} while (!vmq__late(q, deadline));
 	return VMQ_ETIMEDOUT;
 }

@@ -47,6 +47,7 @@ struct vmq__peer {
 	struct vmq_geometry geo;
 	char name[VMQ_NAME_MAX + 1];
 	uint8_t uuid[16];
+	uint32_t origin;           /* the transport's number for its machine */
 	bool vouched;              /* the transport named it */
 	bool up;                   /* identified: on the views */
 	atomic_int gone;           /* 0 or why: VMQ_EGONE, VMQ_EACCES */
@@ -78,7 +79,9 @@ struct vmq__story {
 
 struct vmq__txside {
 	_Alignas(128) struct vmq__peer **table; /* by id */
-	uint32_t seen;             /* version of the peers that this view has */
+	atomic_uint seen;          /* version of the peers that this view has */
+	atomic_bool inside;        /* without THREADSAFE: the sender is in a call */
+	bool relieved;             /* vmq__relieve() can look at that */
 	atomic_bool lazy;          /* sent lazily since the last natural exit */
 	atomic_bool sent;          /* anything, since the receiver last asked */
 	struct vmq__peer *reserved;
@@ -181,6 +184,7 @@ void vmq__peers_exit(struct vmq *q);
 int vmq__self_join(struct vmq *q, uint32_t lane_size, uint32_t pool_pages);
 void vmq__news(struct vmq *q);
 void vmq__tx_view(struct vmq *q);
+void vmq__tx_view_locked(struct vmq *q); /* q->lock is held */
 void vmq__rx_view(struct vmq *q);
 void vmq__peer_put(struct vmq *q, struct vmq__peer *p);
 static inline void vmq__peer_get(struct vmq__peer *p)
@@ -194,12 +198,29 @@ void vmq__peer_finish(struct vmq *q, struct vmq__peer *p);
 int vmq__peer_state(struct vmq *q, uint32_t id);
 bool vmq__event_take(struct vmq *q, struct vmq_event *event, bool take);
 
-/* One peer as the sender sees it, or NULL. */
-static inline struct vmq__peer *vmq__tx_peer(struct vmq *q, uint32_t id)
+/* relieve.c: the receiving half lets go of ended lives in the sending half's view */
+void vmq__relieve_init(struct vmq *q);
+void vmq__relieve(struct vmq *q);
+
+/* Is the sender's view of the newest version? */
+static inline bool vmq__tx_current(const struct vmq *q)
 {
-	if (VMQ__UNLIKELY(atomic_load_explicit(&q->version, memory_order_acquire) != q->tx.seen))
-		vmq__tx_view(q);
-	return id < VMQ__PEERS ? q->tx.table[id] : NULL;
+	return atomic_load_explicit(&q->version, memory_order_acquire) ==
+		atomic_load_explicit(&q->tx.seen, memory_order_acquire);
+}
+
+/* The sender begins a call. vmq__relieve() has the fence that belongs between this and
+ * vmq__tx_current(). */
+static inline void vmq__tx_inside(struct vmq *q)
+{
+	atomic_store_explicit(&q->tx.inside, true, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Release: what it did with its view comes before. */
+static inline void vmq__tx_outside(struct vmq *q)
+{
+	atomic_store_explicit(&q->tx.inside, false, memory_order_release);
 }
 
 /* Is another thread in the middle of a message on this lane? Its end wakes those who
@@ -230,6 +251,8 @@ uint64_t vmq__now(const struct vmq *q);
 uint64_t vmq__deadline(const struct vmq *q, int64_t timeout_ns);
 uint64_t vmq__sleep_ticket(struct vmq__sleeper *s);
 void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t ticket, uint64_t deadline);
+uint64_t vmq__until(const struct vmq *q, uint64_t deadline);
+bool vmq__late(const struct vmq *q, uint64_t deadline);
 uint64_t vmq__sleep_limit(const struct vmq *q, uint64_t deadline);
 bool vmq__sleep_lead(struct vmq__sleeper *s);
 void vmq__sleep_leave(struct vmq__sleeper *s, bool kicked);
@@ -266,6 +289,8 @@ void vmq__rx_lock(struct vmq *q);
 void vmq__rx_unlock(struct vmq *q);
 
 /* send.c */
+void vmq__tx_enter(struct vmq *q);
+void vmq__tx_leave(struct vmq *q);
 int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer **p);
 void vmq__tx_lock(struct vmq *q);
 void vmq__tx_unlock(struct vmq *q);

@@ -100,10 +100,10 @@ static struct vmq__peer *get(struct vmq__peer *p)
 
 /* ---- views ---------------------------------------------------------------- */
 
-void vmq__tx_view(struct vmq *q)
+void vmq__tx_view_locked(struct vmq *q)
 {
-	pthread_mutex_lock(&q->lock);
-	q->tx.seen = atomic_load_explicit(&q->version, memory_order_relaxed);
+	uint32_t version = atomic_load_explicit(&q->version, memory_order_relaxed);
+
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *old = q->tx.table[id];
 
@@ -113,6 +113,14 @@ void vmq__tx_view(struct vmq *q)
 		if (old)
 			vmq__peer_put_locked(q, old);
 	}
+	/* Release: who finds this version finds the table; vmq__relieve() may have made it. */
+	atomic_store_explicit(&q->tx.seen, version, memory_order_release);
+}
+
+void vmq__tx_view(struct vmq *q)
+{
+	pthread_mutex_lock(&q->lock);
+	vmq__tx_view_locked(q);
 	pthread_mutex_unlock(&q->lock);
 }
 

@@ -154,7 +154,8 @@ static inline struct vmq__peer *quick(struct vmq *q, uint32_t peer, uint32_t fla
 
 	if (!vmq__live(q) || q->threadsafe || flags > VMQ_SEND_LAZY || peer >= VMQ__PEERS)
 		return NULL;
-	if (atomic_load_explicit(&q->version, memory_order_acquire) != q->tx.seen)
+	vmq__tx_inside(q);
+	if (!vmq__tx_current(q))
 		return NULL;
 	p = q->tx.table[peer];
 	return p && !vmq__tx_refused(p) ? p : NULL;
@@ -188,6 +189,8 @@ int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len, uint32_
 	}
 	if (VMQ__UNLIKELY(q->threadsafe))
 		vmq__tx_end(q, p);
+	else
+		vmq__tx_outside(q);
 	return rc;
 }
 

@@ -16,7 +16,7 @@ static int self_set(struct vmq__peer *p, const struct vmq_page *run, uint8_t sta
 	return rc < 0 ? rc : 0;
 }
 
-static int map(struct vmq *q, struct vmq__peer *p, const struct vmq_page *run)
+static int map(struct vmq *q, struct vmq__peer *p, struct vmq_page *run)
 {
 	if (p->cookie)
 		return q->ops->pages_map(q->state, p->cookie, run, run->mode);

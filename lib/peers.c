@@ -46,6 +46,7 @@ static void tell_story(struct vmq *q, const struct vmq__peer *p)
 		.id = p->id,
 		.epoch = p->epoch,
 		.max_msg = p->max_msg,
+		.origin = p->origin,
 	};
 	memcpy(story->info.uuid, p->uuid, sizeof(p->uuid));
 	memcpy(story->info.name, p->name, sizeof(p->name));
@@ -237,6 +238,10 @@ static int port_join(struct vmq_port *port, const struct vmq_transport_channel *
 		memcpy(p->uuid, c->peer_uuid, sizeof(p->uuid));
 	p->pool[0] = p->pool[1] = c->pool;
 	config_of(q, p, c->side, &config);
+	if (c->size > offsetof(struct vmq_transport_channel, parts) && c->parts)
+		config.parts = *c->parts;
+	if (c->size > offsetof(struct vmq_transport_channel, origin))
+		p->origin = c->origin;
 	rc = vmq_chan_attach(&p->chan[0], c->region, &geo, &config);
 	if (rc) {
 		vmq__life_undo(p);

@@ -11,6 +11,9 @@
 #include <string.h>
 
 #include "internal.h"
+#ifdef VMQ__XEN
+#include <vmq/xen.h>
+#endif
 
 #ifdef VMQ__SIM
 extern const struct vmq_transport vmq__sim_transport;
@@ -34,6 +37,9 @@ static const struct vmq_transport *const builtin[] = {
 #endif
 #ifdef VMQ__IVSHMEM
 	&vmq__ivshmem_transport,
+#endif
+#ifdef VMQ__XEN
+	&vmq_transport_xen,
 #endif
 	NULL,
 };

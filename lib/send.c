@@ -21,6 +21,23 @@ void vmq__tx_unlock(struct vmq *q)
 		pthread_mutex_unlock(&q->tx.lock);
 }
 
+/* A sending call begins, with the view as of now, and ends. */
+void vmq__tx_enter(struct vmq *q)
+{
+	vmq__tx_lock(q);
+	if (!q->threadsafe)
+		vmq__tx_inside(q);
+	if (VMQ__UNLIKELY(!vmq__tx_current(q)))
+		vmq__tx_view(q);
+}
+
+void vmq__tx_leave(struct vmq *q)
+{
+	if (!q->threadsafe)
+		vmq__tx_outside(q);
+	vmq__tx_unlock(q);
+}
+
 /* Start of every sending call: the handle, the flags, the peer, the lock. */
 int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer **p)
 {
@@ -30,11 +47,11 @@ int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer
 		return VMQ_EBADF;
 	if (VMQ__UNLIKELY(flags > VMQ_SEND_LAZY))
 		return VMQ_EINVAL;
-	vmq__tx_lock(q);
-	*p = vmq__tx_peer(q, peer);
+	vmq__tx_enter(q);
+	*p = peer < VMQ__PEERS ? q->tx.table[peer] : NULL;
 	rc = *p ? vmq__tx_refused(*p) : vmq__peer_state(q, peer);
 	if (VMQ__UNLIKELY(rc))
-		vmq__tx_unlock(q);
+		vmq__tx_leave(q);
 	else if (VMQ__UNLIKELY(q->threadsafe))
 		vmq__peer_get(*p);
 	return rc;
@@ -44,7 +61,7 @@ int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer
  * with one sender only, the view itself holds the peer. */
 void vmq__tx_end(struct vmq *q, struct vmq__peer *p)
 {
-	vmq__tx_unlock(q);
+	vmq__tx_leave(q);
 	if (VMQ__UNLIKELY(q->threadsafe))
 		vmq__peer_put(q, p);
 }
@@ -173,7 +190,7 @@ int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t time
 	for (;;) {
 		if (tx_fits(q, p, need))
 			return 0;
-		if (vmq__tx_refused(p) || vmq_chan_poison(p->tx) || vmq__now(q) >= *deadline)
+		if (vmq__tx_refused(p) || vmq_chan_poison(p->tx) || vmq__late(q, *deadline))
 			return tx_no_room(q, p, timeout_ns);
 		tx_wait(q, p, need, *deadline);
 	}
@@ -192,7 +209,7 @@ bool vmq__tx_ready(struct vmq *q)
 {
 	bool all = true, some = false;
 
-	vmq__tx_lock(q);
+	vmq__tx_enter(q);
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = starved(q, id);
 
@@ -204,7 +221,7 @@ bool vmq__tx_ready(struct vmq *q)
 		p->starved = false;
 		some = true;
 	}
-	vmq__tx_unlock(q);
+	vmq__tx_leave(q);
 	return all || some;
 }
 
@@ -213,24 +230,24 @@ bool vmq__tx_arm(struct vmq *q)
 {
 	bool clear = true;
 
-	vmq__tx_lock(q);
+	vmq__tx_enter(q);
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = starved(q, id);
 
 		if (p && !vmq_tx_space_arm(&p->tx->tx, p->tx->tx.inline_max))
 			clear = false;
 	}
-	vmq__tx_unlock(q);
+	vmq__tx_leave(q);
 	return clear;
 }
 
 void vmq__tx_wake(struct vmq *q)
 {
-	vmq__tx_lock(q);
+	vmq__tx_enter(q);
 	for (uint32_t id = 0; id < q->id_limit; id++)
 		if (starved(q, id))
 			vmq_tx_space_wake(&q->tx.table[id]->tx->tx);
-	vmq__tx_unlock(q);
+	vmq__tx_leave(q);
 }
 
 int vmq_flush(struct vmq *q)
@@ -239,8 +256,7 @@ int vmq_flush(struct vmq *q)
 
 	if (!vmq__live(q))
 		return VMQ_EBADF;
-	vmq__tx_lock(q);
-	vmq__tx_peer(q, 0); /* the view, as of now */
+	vmq__tx_enter(q);
 	before = q->tx.kicks;
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = q->tx.table[id];
@@ -250,7 +266,7 @@ int vmq_flush(struct vmq *q)
 	}
 	atomic_store_explicit(&q->tx.lazy, false, memory_order_relaxed);
 	rang = q->tx.kicks - before;
-	vmq__tx_unlock(q);
+	vmq__tx_leave(q);
 	return (int)rang;
 }
 
@@ -258,8 +274,8 @@ int vmq_yield(struct vmq *q)
 {
 	if (!vmq__live(q))
 		return VMQ_EBADF;
-	vmq__tx_lock(q);
+	vmq__tx_enter(q);
 	tx_exit(q, VMQ_EXIT_YIELD);
-	vmq__tx_unlock(q);
+	vmq__tx_leave(q);
 	return 0;
 }

@@ -60,7 +60,7 @@ int vmq_peer(struct vmq *q, const char *name, int64_t timeout_ns, uint32_t *peer
 		rc = find(q, name, peer);
 		if (rc != VMQ_EAGAIN)
 			return rc;
-		if (timeout_ns == VMQ_NOWAIT || vmq__now(q) >= deadline)
+		if (timeout_ns == VMQ_NOWAIT || vmq__late(q, deadline))
 			return vmq__timeout(timeout_ns);
 		vmq__sleep(q, VMQ_FD_DATA, ticket, deadline);
 	}

@@ -105,6 +105,21 @@ static int check(const struct vmq_options *o)
 	return 0;
 }
 
+/* One of the caller's own, as the registry checks a plugin's. */
+static int check_transport(const struct vmq_options *o, const char *word)
+{
+	const struct vmq_transport *t = o->transport;
+
+	if (!t)
+		return 0;
+	if (t->abi != VMQ_TRANSPORT_ABI || t->size != sizeof(*t) || !t->name)
+		return fail(o, VMQ_EINVAL, "the transport in the options is of another version");
+	if (strcmp(t->name, word))
+		return fail(o, VMQ_EINVAL, "the transport in the options is '%.40s', and the address's '%s'",
+			t->name, word);
+	return 0;
+}
+
 /* ---- open -------------------------------------------------------------------- */
 
 static void locks_init(struct vmq *q)
@@ -209,6 +224,7 @@ static int open_at(const struct place *at, const struct vmq_options *o, struct v
 	locks_init(q);
 	settle(q, o);
 	q->ops = at->ops;
+	vmq__relieve_init(q);
 	rc = vmq__peers_init(q);
 	if (!rc)
 		rc = join_fabric(q, o, at);
@@ -252,9 +268,11 @@ int vmq_open(const char *uri_text, const struct vmq_options *options, struct vmq
 	if (!o.name)
 		return fail(&o, VMQ_EURI, "the address has no name=, and so this VM none");
 	rc = check(&o);
+	if (!rc)
+		rc = check_transport(&o, uri.transport);
 	if (rc)
 		return rc;
-	at.ops = vmq__transport(uri.transport);
+	at.ops = o.transport ? o.transport : vmq__transport(uri.transport);
 	at.address = uri.address;
 	return at.ops ? open_at(&at, &o, q) :
 		fail(&o, VMQ_ENOTSUP, "there is no transport '%s'", uri.transport);
@@ -277,6 +295,8 @@ int vmq_vmm_open(struct vmq_vmm *vmm, const struct vmq_options *options, struct 
 		return fail(&o, VMQ_EINVAL, "the options have no name, and so this VM none");
 	if (o.topology)
 		return fail(&o, VMQ_EINVAL, "who may talk to whom is the VMM's to say");
+	if (o.transport)
+		return fail(&o, VMQ_EINVAL, "there is no address, and so no transport to give for it");
 	rc = check(&o);
 	if (rc)
 		return rc;

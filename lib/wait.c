@@ -25,6 +25,23 @@ uint64_t vmq__deadline(const struct vmq *q, int64_t timeout_ns)
 	return timeout_ns < 0 ? UINT64_MAX : vmq__now(q) + (uint64_t)timeout_ns;
 }
 
+/* Nanoseconds until a deadline, and whether it has come. Where there is none the clock is
+ * not asked: without a vDSO that knows it, as in many Xen domains, that is a system call. */
+uint64_t vmq__until(const struct vmq *q, uint64_t deadline)
+{
+	uint64_t now;
+
+	if (deadline == UINT64_MAX)
+		return UINT64_MAX;
+	now = vmq__now(q);
+	return now < deadline ? deadline - now : 0;
+}
+
+bool vmq__late(const struct vmq *q, uint64_t deadline)
+{
+	return !vmq__until(q, deadline);
+}
+
 /* What is left until a deadline, as a timeout. */
 int64_t vmq__left(const struct vmq *q, uint64_t deadline)
 {
@@ -45,17 +62,20 @@ static struct timespec to_timespec(uint64_t ns)
 
 int vmq__ppoll(struct vmq *q, struct pollfd *p, unsigned n, uint64_t until)
 {
-	uint64_t now = vmq__now(q);
-	struct timespec left = to_timespec(until > now ? until - now : 0);
+	struct timespec left = to_timespec(vmq__until(q, until));
 
 	return ppoll(p, n, &left, NULL);
 }
 
 /* No sleep is longer than a lost kick or a lazy message may stay unseen. */
+static uint64_t longest(const struct vmq *q)
+{
+	return q->ops->caps(q->state) & VMQ_CAP_TICK ? HEAL_NS : q->lazy_ns;
+}
+
 uint64_t vmq__sleep_limit(const struct vmq *q, uint64_t deadline)
 {
-	bool tick = q->ops->caps(q->state) & VMQ_CAP_TICK;
-	uint64_t until = vmq__now(q) + (tick ? HEAL_NS : q->lazy_ns);
+	uint64_t until = vmq__now(q) + longest(q);
 
 	return deadline < until ? deadline : until;
 }
@@ -105,15 +125,16 @@ static void follow(struct vmq__sleeper *s, uint64_t until, uint64_t wakes)
 }
 
 /* Sleep on one doorbell and the control side. Sets *news. True if it rang. */
-static bool sleep_poll(struct vmq *q, enum vmq_fd doorbell, uint64_t until, bool *news)
+static bool sleep_poll(struct vmq *q, enum vmq_fd doorbell, uint64_t left, bool *news)
 {
+	struct timespec t = to_timespec(left);
 	struct pollfd p[2];
 	int fds[VMQ_FDS];
 
 	q->ops->fds(q->state, fds);
 	p[0] = (struct pollfd){ .fd = fds[doorbell], .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = fds[VMQ_FD_CONTROL], .events = POLLIN };
-	if (vmq__ppoll(q, p, 2, until) <= 0)
+	if (ppoll(p, 2, &t, NULL) <= 0)
 		return false;
 	/* Without a control descriptor, the doorbell stands for it too. */
 	*news = p[1].revents || p[1].fd < 0;
@@ -132,18 +153,21 @@ static bool sleep_env(struct vmq *q, enum vmq_fd doorbell, uint64_t until, bool 
 void vmq__sleep(struct vmq *q, enum vmq_fd doorbell, uint64_t ticket, uint64_t deadline)
 {
 	struct vmq__sleeper *s = &q->sleep[doorbell];
-	uint64_t until = vmq__sleep_limit(q, deadline);
+	uint64_t left = vmq__until(q, deadline), most = longest(q);
 	bool news = false, kicked;
 
+	if (left > most)
+		left = most;
 	if (!vmq__sleep_lead(s)) {
-		follow(s, until, ticket);
+		follow(s, vmq__now(q) + left, ticket);
 		return;
 	}
 	if (vmq__sleep_ticket(s) != ticket) {
 		vmq__sleep_leave(s, false);
 		return;
 	}
-	kicked = q->env ? sleep_env(q, doorbell, until, &news) : sleep_poll(q, doorbell, until, &news);
+	kicked = q->env ? sleep_env(q, doorbell, vmq__now(q) + left, &news) :
+		sleep_poll(q, doorbell, left, &news);
 	if (news || atomic_load_explicit(&q->pending, memory_order_relaxed))
 		vmq__news(q);
 	vmq__sleep_leave(s, kicked);

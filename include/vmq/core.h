@@ -294,6 +294,12 @@ struct vmq_chan {
 	uint64_t peer_features;
 };
 
+/* Where parts are of a region that is not mapped in one piece, as when each end gives
+ * the other only what it writes itself. NULL: at its offset in the region. */
+struct vmq_parts {
+	void *ctl[2], *lane[2]; /* by side */
+};
+
 /* Attach parameters. Zero-fill it, then set what is needed. */
 struct vmq_chan_config {
 	unsigned side;       /* 0 or 1 */
@@ -305,6 +311,7 @@ struct vmq_chan_config {
 	struct vmq_ident self;           /* goes into the HELLO */
 	struct vmq_page_entry *entries;  /* one for each page of both pools, or
 	                                  * NULL to leave pages alone */
+	struct vmq_parts parts;
 };
 
 /*
@@ -345,6 +352,8 @@ void vmq_rx_beat(struct vmq_rx *rx);
  * (VMQ_KICK_DATA), and is there room that it sleeps for (VMQ_KICK_SPACE)? The words
  * are peers' and are trusted for this question only: the answer is a kick. */
 unsigned vmq_layout_kick_due(const void *region, const struct vmq_geometry *geo, unsigned from);
+/* The same for two control areas, of the lane's writer and of its reader. */
+unsigned vmq_ctl_kick_due(const struct vmq_layout_ctl *writer, const struct vmq_layout_ctl *reader);
 
 #ifdef __cplusplus
 }

@@ -31,6 +31,7 @@ enum vmq_fd {
 };
 
 struct vmq_geometry;
+struct vmq_parts;
 struct vmq_port; /* an endpoint, as its transport sees it */
 
 /* A channel that has come up. */
@@ -48,6 +49,9 @@ struct vmq_transport_channel {
 	void *pool;              /* where the first page of pool 0 belongs, or NULL */
 	const struct vmq_geometry *geo; /* as the transport read it, where peers can
 	                          * write to the header after that; else NULL */
+	const struct vmq_parts *parts; /* where control areas and lanes are, if not all
+	                          * of them in the region; else NULL */
+	uint32_t origin;         /* what the transport knows the peer's machine by, or 0 */
 };
 
 /* What a transport calls, only from within its own functions (news, open). */
@@ -110,8 +114,10 @@ struct vmq_transport {
 	int (*lookup)(void *state, const char *name);
 	/* Put pages that were received (or taken back) into the own window, as the
 	 * mode says (0: own again), or take moved ones out. map may say VMQ_EAGAIN:
-	 * they are under way, and the own doorbells ring when they are there. */
-	int (*pages_map)(void *state, void *chan, const struct vmq_page *run, unsigned mode);
+	 * they are under way, and the own doorbells ring when they are there; VMQ_EPEER:
+	 * they are not what their sender says; VMQ_EGONE: they ended with their sender;
+	 * and it may put another address into run->addr. */
+	int (*pages_map)(void *state, void *chan, struct vmq_page *run, unsigned mode);
 	int (*pages_unmap)(void *state, void *chan, const struct vmq_page *run);
 	/* libvmq is done with a channel, whose peer may be gone or not. */
 	void (*detach)(void *state, void *chan);

@@ -46,6 +46,7 @@ extern "C" {
 
 /* An endpoint: one VM's place on the fabric, its queue and its peers. */
 struct vmq;
+struct vmq_transport;
 
 #define VMQ_NOWAIT ((int64_t)0)
 #define VMQ_FOREVER ((int64_t)-1)
@@ -103,6 +104,9 @@ struct vmq_options {
 	const struct vmq_env *env; /* must outlive the endpoint; the system's */
 	char *errmsg;         /* a line that says what was wrong, for people */
 	size_t errlen;        /* bytes of errmsg, with the NUL */
+	const struct vmq_transport *transport; /* the one that the address names, of a
+	                       * program that has it itself (transport.h) and need not
+	                       * find it as a plugin; NULL */
 };
 #define VMQ_SPIN_NONE UINT32_MAX
 #define VMQ_NO_PAGES UINT32_MAX /* pool_pages: no pool at all */
@@ -117,11 +121,13 @@ struct vmq_options {
  *	ivshmem:file=PATH?name=NAME  a host program at the file of ivshmem-plain devices
  *	ivshmem:?name=NAME       a guest: its first ivshmem device, or the one at
  *	                         ivshmem:0000:00:04.0
+ *	xen:FABRIC?name=NAME     a domain on Xen, dom0 or another, which the toolstack made a
+ *	                         member of the fabric (vmq-xen-fabric)
  * `&key=value` adds lane=, pages=, max=, lazy_us=, spin_us= and topology=, which
  * win over the options. options may be NULL. Waits for the answer of the hub, VMM
  * or server, at most 5 s; with ivshmem, also for a namesake that may be dead to show
- * no sign of life. An ivshmem endpoint has a thread of the library's; others have
- * none. (A)
+ * no sign of life. An ivshmem endpoint has a thread of the library's, a xen one
+ * libxenstore's; others have none. (A)
  *
  * On success *q is the endpoint, to be given to vmq_close(). Errors: VMQ_EURI,
  * VMQ_EINVAL (options), VMQ_ETOPOLOGY, VMQ_ENOENT (the topology has no such VM),
@@ -135,7 +141,8 @@ struct vmq_options {
 VMQ_API int vmq_open(const char *uri, const struct vmq_options *options, struct vmq **q);
 
 /* Leave the fabric: peers still get what was sent, then see this VM leave. All
- * pages and pointers of the endpoint end here. A null or closed handle is left
+ * pages and pointers of the endpoint end here. With xen it waits for peers to unmap
+ * what they share, at most half a second in all. A null or closed handle is left
  * alone: VMQ_EBADF. */
 VMQ_API int vmq_close(struct vmq *q);
 
@@ -159,6 +166,8 @@ struct vmq_peer_info {
 	int32_t poison;       /* enum vmq_poison, when state is VMQ_EPEER */
 	uint8_t uuid[16];
 	char name[VMQ_NAME_MAX + 1];
+	uint32_t origin;      /* what the transport knows the peer's machine by: xen, its
+	                       * domid; else 0 */
 };
 
 /* What is known of a peer. VMQ_ENOENT, VMQ_EINVAL. (A) */

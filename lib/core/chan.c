@@ -14,9 +14,18 @@
 #include "lane.h"
 #include "page.h"
 
-static struct vmq_layout_ctl *ctl_at(uint8_t *base, const struct vmq_geometry *geo, unsigned side)
+/* Where all parts are. */
+static struct vmq_parts locate(uint8_t *base, const struct vmq_geometry *geo, const struct vmq_parts *given)
 {
-	return (void *)(base + geo->ctl_off[side]);
+	struct vmq_parts at = *given;
+
+	for (unsigned s = 0; s < 2; s++) {
+		if (!at.ctl[s])
+			at.ctl[s] = base + geo->ctl_off[s];
+		if (!at.lane[s])
+			at.lane[s] = base + geo->lane_off[s];
+	}
+	return at;
 }
 
 static vmq_le32 *page_words(struct vmq_layout_ctl *ctl)
@@ -33,28 +42,28 @@ static uint32_t inline_max(uint32_t lane_size)
 	return vmq__align(quarter, VMQ__CACHE_LINE) - VMQ__CACHE_LINE - VMQ_REC_HEADER;
 }
 
-static void tx_init(struct vmq_tx *tx, uint8_t *base, const struct vmq_geometry *geo,
+static void tx_init(struct vmq_tx *tx, const struct vmq_parts *at, const struct vmq_geometry *geo,
 	const struct vmq_chan_config *config)
 {
 	unsigned side = config->side;
 
-	tx->lane = base + geo->lane_off[side];
-	tx->mine = ctl_at(base, geo, side);
-	tx->theirs = ctl_at(base, geo, !side);
+	tx->lane = at->lane[side];
+	tx->mine = at->ctl[side];
+	tx->theirs = at->ctl[!side];
 	tx->size = geo->lane_size[side];
 	tx->mask = tx->size - 1;
 	tx->inline_max = inline_max(tx->size);
 	tx->strict = config->strict;
 }
 
-static void rx_init(struct vmq_rx *rx, uint8_t *base, const struct vmq_geometry *geo,
+static void rx_init(struct vmq_rx *rx, const struct vmq_parts *at, const struct vmq_geometry *geo,
 	const struct vmq_chan_config *config)
 {
 	unsigned side = config->side;
 
-	rx->lane = base + geo->lane_off[!side];
-	rx->mine = ctl_at(base, geo, side);
-	rx->theirs = ctl_at(base, geo, !side);
+	rx->lane = at->lane[!side];
+	rx->mine = at->ctl[side];
+	rx->theirs = at->ctl[!side];
 	rx->size = geo->lane_size[!side];
 	rx->mask = rx->size - 1;
 	rx->max_msg = config->max_msg;
@@ -74,13 +83,15 @@ int vmq_chan_attach(struct vmq_chan *ch, void *region, const struct vmq_geometry
 	const struct vmq_chan_config *config)
 {
 	struct vmq_layout_ctl *mine;
+	struct vmq_parts at;
 
 	if (config->side > 1 || !config->epoch || !region)
 		return VMQ_EINVAL;
 	memset(ch, 0, sizeof(*ch));
-	mine = ctl_at(region, geo, config->side);
-	tx_init(&ch->tx, region, geo, config);
-	rx_init(&ch->rx, region, geo, config);
+	at = locate(region, geo, &config->parts);
+	mine = at.ctl[config->side];
+	tx_init(&ch->tx, &at, geo, config);
+	rx_init(&ch->rx, &at, geo, config);
 	ch->region = region;
 	ch->side = config->side;
 	ch->epoch = config->epoch;
@@ -89,9 +100,9 @@ int vmq_chan_attach(struct vmq_chan *ch, void *region, const struct vmq_geometry
 	ch->pages.entry = config->entries;
 	if (config->entries) {
 		ch->pages.mine = page_words(mine);
-		ch->pages.theirs = page_words(ctl_at(region, geo, !config->side));
+		ch->pages.theirs = page_words(at.ctl[!config->side]);
 		ch->pages.ctl = mine;
-		ch->pages.peer_ctl = ctl_at(region, geo, !config->side);
+		ch->pages.peer_ctl = at.ctl[!config->side];
 		ch->pages.pages = geo->pool_pages[0] + geo->pool_pages[1];
 		ch->pages.home = config->side ? geo->pool_pages[0] : 0;
 		ch->pages.home_end = config->side ? ch->pages.pages : geo->pool_pages[0];

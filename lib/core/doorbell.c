@@ -118,8 +118,13 @@ void vmq_rx_wake(struct vmq_rx *rx)
 unsigned vmq_layout_kick_due(const void *region, const struct vmq_geometry *geo, unsigned from)
 {
 	const uint8_t *base = region;
-	const struct vmq_layout_ctl *tx = (const void *)(base + geo->ctl_off[from]);
-	const struct vmq_layout_ctl *rx = (const void *)(base + geo->ctl_off[!from]);
+
+	return vmq_ctl_kick_due((const void *)(base + geo->ctl_off[from]),
+		(const void *)(base + geo->ctl_off[!from]));
+}
+
+unsigned vmq_ctl_kick_due(const struct vmq_layout_ctl *tx, const struct vmq_layout_ctl *rx)
+{
 	uint32_t arm, space;
 	unsigned due = 0;
 

@@ -22,7 +22,7 @@ void pattern(void *to, size_t len, uint32_t n);
 bool matches(const void *from, size_t len, uint32_t n);
 void fill(void *to, uint8_t byte, size_t len);
 bool zeros(const void *from, size_t len);
-/* Does a write there end a process? */
+/* Is a write there a fault? Where it is not, it is done. */
 bool write_faults(void *at);
 
 /* A folder of one's own, and its end with all files in it. */

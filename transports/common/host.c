@@ -327,7 +327,7 @@ static int host_lookup(void *state, const char *name)
 	return vmq__host_lookup(state, name);
 }
 
-static int host_map(void *state, void *chan, const struct vmq_page *run, unsigned mode)
+static int host_map(void *state, void *chan, struct vmq_page *run, unsigned mode)
 {
 	(void)state;
 	(void)mode;

@@ -213,7 +213,7 @@ static int kvm_lookup(void *state, const char *name)
 	return vmq__host_lookup(&k->host, name);
 }
 
-static int kvm_map(void *state, void *chan, const struct vmq_page *run, unsigned mode)
+static int kvm_map(void *state, void *chan, struct vmq_page *run, unsigned mode)
 {
 	(void)state;
 	(void)mode;

@@ -255,7 +255,7 @@ static int set_run(struct chan *ch, const struct vmq_page *run, uint8_t state)
 	return rc < 0 ? rc : 0;
 }
 
-static int client_map(void *state, void *chan, const struct vmq_page *run, unsigned mode)
+static int client_map(void *state, void *chan, struct vmq_page *run, unsigned mode)
 {
 	(void)state;
 	return set_run(chan, run, mode == VMQ_PAGE_LEND ? WINDOW_READ : WINDOW_WRITE);

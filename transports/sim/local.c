@@ -247,7 +247,7 @@ static int local_lookup(void *state, const char *name)
 	return vmq__host_lookup(&l->host, name);
 }
 
-static int local_map(void *state, void *chan, const struct vmq_page *run, unsigned mode)
+static int local_map(void *state, void *chan, struct vmq_page *run, unsigned mode)
 {
 	(void)state;
 	(void)mode;

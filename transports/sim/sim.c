@@ -72,7 +72,7 @@ static int sim_lookup(void *state, const char *name)
 	return kind(state)->lookup(state, name);
 }
 
-static int sim_pages_map(void *state, void *chan, const struct vmq_page *run, unsigned mode)
+static int sim_pages_map(void *state, void *chan, struct vmq_page *run, unsigned mode)
 {
 	return kind(state)->pages_map(state, chan, run, mode);
 }

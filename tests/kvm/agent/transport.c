@@ -210,7 +210,7 @@ static int sync_pages(struct vmq_guest *g, const void *chan)
 	return rc < 0 && rc != VMQ_EPEER ? rc : 0;
 }
 
-static int guest_map(void *state, void *chan, const struct vmq_page *run, unsigned mode)
+static int guest_map(void *state, void *chan, struct vmq_page *run, unsigned mode)
 {
 	(void)run;
 	(void)mode;
