@@ -7,6 +7,12 @@ if(TARGET vmq-guest)
 	list(APPEND VMQ_LIBRARIES vmq-guest)
 	list(APPEND VMQ_MODULES vmq-guest)
 endif()
+if(TARGET vmq-xen)
+	list(APPEND VMQ_LIBRARIES vmq-xen)
+	list(APPEND VMQ_MODULES vmq-xen)
+	# Where registry.c looks for it.
+	install(TARGETS vmq-xen-plugin LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/vmq)
+endif()
 install(TARGETS ${VMQ_LIBRARIES} EXPORT vmq-targets
 	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
 	ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -54,6 +60,9 @@ if(TARGET vmq-tool)
 	file(RELATIVE_PATH from_bin ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
 	set_target_properties(vmq-tool PROPERTIES INSTALL_RPATH "$ORIGIN/${from_bin}")
 	install(TARGETS vmq-tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(TARGET vmq-xen-fabric)
+	install(TARGETS vmq-xen-fabric RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")

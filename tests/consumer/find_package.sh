@@ -12,6 +12,9 @@ for program in "$WORK"/package/app-*; do
 	echo "$program"
 	"$program"
 done
+if [ "$XEN" = 1 ] && [ ! -e /proc/xen/capabilities ]; then
+	"$WORK/package/xen" VMQ_ECONN
+fi
 readelf -d "$WORK/package/app-shared" | grep -q libvmq.so.0
 if readelf -d "$WORK/package/app-static" | grep libvmq; then
 	echo "the static program needs the shared library"

@@ -21,6 +21,10 @@ if grep -rl "$WORK/first" include "$LIBDIR/pkgconfig" "$LIBDIR/cmake"; then
 	echo "these files name the folder that they were installed into"
 	exit 1
 fi
+if [ "$XEN" = 1 ]; then
+	test -e "$LIBDIR/vmq/xen.so" && test -e "$LIBDIR/libvmq-xen.a" && test -e include/vmq/xen.h
+	test -e "$LIBDIR/pkgconfig/vmq-xen.pc"
+fi
 if [ -e bin/vmq ]; then
 	bin/vmq --version
 fi

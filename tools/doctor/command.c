@@ -35,7 +35,8 @@ static int usage(FILE *to, int code)
 		"  ivshmem:file=PATH  a file that is, or may become, a region\n\n"
 		"  -f, --fix          as root, in a guest: give the ivshmem device to vfio-pci, or enable it\n"
 		"                     where that can't be. A device that has another driver is left alone\n"
-		"                     unless TRANSPORT names it\n"
+		"                     unless TRANSPORT names it. On Xen: load its modules, let programs grant\n"
+		"                     more pages\n"
 		"  -j, --json         all of it as JSON\n"
 		"  -h, --help\n\n"
 		"Exit codes: 0 it works, or at least one of them does; 1 none does, or --fix failed; 2 called\n"
@@ -102,10 +103,10 @@ static void everything(struct command *c)
 	look(c, doctor_xen);
 }
 
-static bool looks_at_guest(const struct command *c)
+static bool looks_at(const struct command *c, void (*function)(struct doctor *d))
 {
 	for (unsigned i = 0; i < c->looks; i++)
-		if (c->look[i] == doctor_guest)
+		if (c->look[i] == function)
 			return true;
 	return false;
 }
@@ -137,8 +138,8 @@ static int parse(int argc, char **argv, struct command *c, struct doctor *d)
 		fprintf(stderr, "vmq doctor: '%s' is not a transport\n", argv[optind]);
 		return usage(stderr, TOOL_USAGE);
 	}
-	if (c->fix && !looks_at_guest(c)) {
-		fprintf(stderr, "vmq doctor: --fix can mend ivshmem in a guest, and nothing else\n");
+	if (c->fix && !looks_at(c, doctor_guest) && !looks_at(c, doctor_xen)) {
+		fprintf(stderr, "vmq doctor: --fix can mend ivshmem in a guest, and xen, and nothing else\n");
 		return TOOL_USAGE;
 	}
 	return -1;
@@ -189,9 +190,20 @@ static int report(const struct command *c, const struct doctor *d)
 	return bad;
 }
 
+static bool mend(const struct command *c, struct doctor *d)
+{
+	bool ok = true;
+
+	if (looks_at(c, doctor_guest))
+		ok = doctor_fix(d);
+	if (looks_at(c, doctor_xen))
+		ok &= doctor_fix_xen(d, c->looks == 1);
+	return ok;
+}
+
 static int examine(const struct command *c, struct doctor *d)
 {
-	bool ok = !c->fix || doctor_fix(d);
+	bool ok = !c->fix || mend(c, d);
 	int code;
 
 	for (unsigned i = 0; i < c->looks; i++)

@@ -119,7 +119,10 @@ bool doctor_vfio(struct doctor *d, const struct vmq__pci *pci);
 /* vfio_open.c: open it through vfio, map its memory to be read. False: says why. */
 bool doctor_vfio_open(struct doctor *d, const struct vmq__pci *pci, struct doctor_region *r);
 
-/* fix.c: carry the plan out, as findings of a transport named "fix". */
+/* fix.c: carry the plan out, as findings of a transport named "fix"; one step. */
 bool doctor_fix(struct doctor *d);
+bool doctor_do(struct doctor *d, const struct doctor_step *s);
+/* xen.c: load what is missing for xen. asked: by name; else only on a Xen. */
+bool doctor_fix_xen(struct doctor *d, bool asked);
 
 #endif

@@ -64,7 +64,7 @@ static bool do_echo(struct doctor *d, const struct doctor_step *s)
 	return true;
 }
 
-static bool do_step(struct doctor *d, const struct doctor_step *s)
+bool doctor_do(struct doctor *d, const struct doctor_step *s)
 {
 	if (s->what == DOCTOR_MODPROBE)
 		return do_modprobe(d, s);
@@ -107,7 +107,7 @@ static void carry_out(struct doctor *d, const struct vmq__pci *pci, const struct
 {
 	unsigned done = 0;
 
-	while (done < plan->count && do_step(d, &plan->step[done]))
+	while (done < plan->count && doctor_do(d, &plan->step[done]))
 		done++;
 	if (done < plan->count || !took(d, pci, plan))
 		undo(d, plan, done);

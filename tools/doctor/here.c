@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* here.c - the transports that need a kernel, and no device: sim, kvm, xen. */
+/* here.c - the transports that need a kernel, and no device: sim, kvm. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -167,43 +167,5 @@ void doctor_kvm(struct doctor *d)
 {
 	doctor_begin(d, "kvm");
 	kvm_look(d);
-	doctor_end(d);
-}
-
-/* ---- xen --------------------------------------------------------------------------------- */
-
-static void xen_device(struct doctor *d, const char *name, const char *module)
-{
-	if (doctor_there(d, "/dev/xen/%s", name))
-		return;
-	doctor_say(d, DOCTOR_FAIL, "no /dev/xen/%s", name);
-	doctor_command(d, "modprobe %s", module);
-}
-
-static void xen_look(struct doctor *d)
-{
-	if (!doctor_there(d, "/proc/xen") && !doctor_there(d, "/dev/xen")) {
-		doctor_say(d, DOCTOR_FAIL, "this machine does not run on Xen: neither /proc/xen nor /dev/xen "
-			"is there");
-		return;
-	}
-	doctor_say(d, DOCTOR_OK, "this machine runs on Xen");
-	xen_device(d, "evtchn", "xen-evtchn");
-	xen_device(d, "gntdev", "xen-gntdev");
-	xen_device(d, "gntalloc", "xen-gntalloc");
-	if (!doctor_there(d, "/proc/xen/xenbus") && !doctor_there(d, "/dev/xen/xenbus")) {
-		doctor_say(d, DOCTOR_FAIL, "no way to XenStore: neither /dev/xen/xenbus nor /proc/xen/xenbus "
-			"is there");
-		doctor_command(d, "mount -t xenfs xenfs /proc/xen");
-	}
-}
-
-void doctor_xen(struct doctor *d)
-{
-	doctor_begin(d, "xen");
-	xen_look(d);
-#ifndef TOOL_XEN
-	doctor_say(d, DOCTOR_FAIL, "this build of libvmq has no xen transport");
-#endif
 	doctor_end(d);
 }

@@ -41,7 +41,7 @@ Test(doctor_command, called_wrongly)
 	cr_assert_eq(doctor("simple", NULL), 2);
 	cr_assert_eq(doctor("sim", "kvm", NULL), 2);
 	cr_assert_eq(doctor("--fix", "sim", NULL), 2);
-	cr_assert(strstr(text, "--fix can mend ivshmem in a guest, and nothing else"));
+	cr_assert(strstr(text, "--fix can mend ivshmem in a guest, and xen, and nothing else"));
 	cr_assert_eq(doctor("--mend", NULL), 2);
 	cr_assert(strstr(text, "usage: vmq doctor"));
 }

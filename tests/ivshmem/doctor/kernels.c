@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kernels.c - `vmq doctor` on what needs a kernel and no device: sim, kvm, xen. */
+/* kernels.c - `vmq doctor` on what needs a kernel and no device: sim, kvm. */
 #include <criterion/criterion.h>
 
 #include "machine.h"
@@ -59,26 +59,3 @@ Test(doctor_kernels, kvm_that_is_none)
 	cr_assert(machine_as_nobody(closed));
 }
 #endif
-
-Test(doctor_kernels, xen)
-{
-	doctor_xen(&m.d);
-	cr_assert(verdict_is(&m, "cannot"));
-	cr_assert(found(&m, "fail", "this machine does not run on Xen: neither /proc/xen nor /dev/xen is there"));
-	machine_text(&m, "/dev/xen/evtchn", "");
-	machine_text(&m, "/dev/xen/gntalloc", "");
-	doctor_xen(&m.d);
-	cr_assert(found(&m, "ok", "this machine runs on Xen"));
-	cr_assert(commands_are(&m, "no /dev/xen/gntdev", "modprobe xen-gntdev", NULL));
-	cr_assert(commands_are(&m, "no way to XenStore", "mount -t xenfs xenfs /proc/xen", NULL));
-	machine_text(&m, "/dev/xen/gntdev", "");
-	machine_text(&m, "/dev/xen/xenbus", "");
-	doctor_xen(&m.d);
-#ifdef TOOL_XEN
-	cr_assert(verdict_is(&m, "works"));
-#else
-	cr_assert(verdict_is(&m, "cannot"));
-	cr_assert(found(&m, "fail", "this build of libvmq has no xen transport"));
-	cr_assert_eq(json_array_size(m.d.findings), 2);
-#endif
-}
