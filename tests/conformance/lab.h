@@ -23,6 +23,7 @@
 struct lab_plan {
 	bool host;       /* the tests run on the host */
 	bool interrupts; /* the guests have vfio; else they poll */
+	bool line_is_input; /* of a guest's station; else it is its second serial port */
 };
 extern const struct lab_plan lab_plan;
 

@@ -18,6 +18,16 @@
 static int suite_argc;
 static char **suite_argv;
 
+/* What is printed goes where errors go. */
+static int take_input(void)
+{
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	dup2(STDERR_FILENO, STDIN_FILENO);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	return fd;
+}
+
 static int open_line(void)
 {
 	int fd = open(LINE, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -34,7 +44,7 @@ static int open_line(void)
 int station_guest(uint32_t machine, int argc, char **argv)
 {
 	struct pollfd fds[STATION_FDS];
-	int line = open_line();
+	int line = lab_plan.line_is_input ? take_input() : open_line();
 	struct station s;
 
 	suite_argc = argc;
