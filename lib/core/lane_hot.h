@@ -71,9 +71,17 @@ static inline void *vmq__tx_reserve(struct vmq_tx *tx, uint32_t len)
 	return tx->lane + (tx->own & tx->mask) + VMQ_REC_HEADER;
 }
 
+/* A record ends with its line, so that its reader does not pull away the one that the next
+ * record goes into. A reader that sleeps does not: more records fit for it. */
+static inline bool vmq__tx_spread(const struct vmq_tx *tx)
+{
+	return (vmq__load(&tx->theirs->arm) & VMQ_ARM_MASK) != VMQ_ARM_ARMED;
+}
+
 static inline void vmq__tx_commit(struct vmq_tx *tx, unsigned kind, unsigned flags, uint32_t len, bool last)
 {
-	uint32_t span = last ? vmq__tx_need(tx, len) : vmq__align(VMQ_REC_HEADER + len, VMQ_REC_ALIGN);
+	uint32_t span = last && VMQ__LIKELY(vmq__tx_spread(tx)) ? vmq__tx_need(tx, len) :
+		vmq__align(VMQ_REC_HEADER + len, VMQ_REC_ALIGN);
 
 	vmq__tx_stage(tx, VMQ_REC_WORD(span, kind, flags, tx->tag), len);
 	tx->sent++;
