@@ -84,18 +84,12 @@ static void fill(const struct vmq__staged *m, struct vmq_msg *msg)
 static int pages_take(struct vmq *q, struct vmq_msg *msg)
 {
 	struct vmq__peer *p = q->rx.msg.peer;
-	int rc = vmq__page_map(q), bad;
+	int rc = vmq__page_map(q);
 
-	if (VMQ__LIKELY(rc != VMQ_EPEER && rc != VMQ_EGONE))
+	if (VMQ__LIKELY(rc != VMQ_EPEER))
 		return rc;
-	q->rx.told = p->id;
-	vmq__peer_get(p);
-	bad = vmq__stage_pageless(q, rc);
-	if (bad) {
-		vmq__stage_result(q, p, bad);
-		rc = vmq__peer_tell(q, &q->rx.told);
-	}
-	vmq__peer_put(q, p);
+	vmq__stage_result(q, p, vmq__stage_pageless(q));
+	rc = vmq__peer_tell(q, &q->rx.told);
 	told(q, msg, rc);
 	return rc;
 }

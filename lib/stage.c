@@ -73,28 +73,24 @@ static int pages_ready(struct vmq *q)
 	struct vmq__peer *p = m->peer;
 	int rc = vmq__page_map(q);
 
-	if (VMQ__LIKELY(rc != VMQ_EAGAIN && rc != VMQ_EPEER && rc != VMQ_EGONE))
+	if (VMQ__LIKELY(rc != VMQ_EAGAIN && rc != VMQ_EPEER))
 		return 1;
 	if (rc == VMQ_EAGAIN) {
 		p->held = *m;
 		m->peer = NULL;
 		return HELD;
 	}
-	return vmq__stage_pageless(q, rc);
+	return vmq__stage_pageless(q);
 }
 
-int vmq__stage_pageless(struct vmq *q, int rc)
+int vmq__stage_pageless(struct vmq *q)
 {
 	struct vmq__peer *p = q->rx.msg.peer;
 
 	q->rx.msg.peer = NULL;
 	q->rx.msg.peeked = false;
-	if (rc == VMQ_EGONE) {
-		q->rx.partial++;
-		vmq__stage_done(q, p);
-	}
 	vmq__peer_put(q, p); /* the page's */
-	return rc == VMQ_EGONE ? 0 : -VMQ_POISON_PAGE_RANGE;
+	return -VMQ_POISON_PAGE_RANGE;
 }
 
 int vmq__stage_record(struct vmq *q, struct vmq__peer *p, const struct vmq_record *rec)
@@ -172,12 +168,9 @@ bool vmq__stage_result(struct vmq *q, struct vmq__peer *p, int n)
 /* The message whose pages have come, or not. */
 static bool held_look(struct vmq *q, struct vmq__peer *p)
 {
-	int n;
-
 	q->rx.msg = p->held;
 	p->held.peer = NULL;
-	n = pages_ready(q);
-	return n && vmq__stage_result(q, p, n);
+	return vmq__stage_result(q, p, pages_ready(q));
 }
 
 /* Is a message staged now? */

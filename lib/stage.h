@@ -13,10 +13,9 @@ int vmq__stage_record(struct vmq *q, struct vmq__peer *p, const struct vmq_recor
 /* What came of that: is a message staged now? A poisoned lane keeps its first reason. */
 bool vmq__stage_result(struct vmq *q, struct vmq__peer *p, int n);
 
-/* The staged message's pages are not to be had, as the transport says: VMQ_EPEER, there are
- * no such pages; VMQ_EGONE, they ended with their sender, and the message with them. It is
- * staged no more. 0 or the reason to poison, negative. */
-int vmq__stage_pageless(struct vmq *q, int rc);
+/* The transport says that there are no such pages as the staged message's: it is staged no
+ * more. The reason to poison, negative. */
+int vmq__stage_pageless(struct vmq *q);
 
 void vmq__stage_kick_space(struct vmq *q, struct vmq__peer *p);
 

@@ -115,8 +115,8 @@ struct vmq_transport {
 	/* Put pages that were received (or taken back) into the own window, as the
 	 * mode says (0: own again), or take moved ones out. map may say VMQ_EAGAIN:
 	 * they are under way, and the own doorbells ring when they are there; VMQ_EPEER:
-	 * they are not what their sender says; VMQ_EGONE: they ended with their sender;
-	 * and it may put another address into run->addr. */
+	 * they are not what their sender says; and it may put another address into
+	 * run->addr. */
 	int (*pages_map)(void *state, void *chan, struct vmq_page *run, unsigned mode);
 	int (*pages_unmap)(void *state, void *chan, const struct vmq_page *run);
 	/* libvmq is done with a channel, whose peer may be gone or not. */
