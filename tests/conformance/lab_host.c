@@ -13,7 +13,7 @@
 #include "lab.h"
 
 #define START_NS VMQ_MS(150000) /* a busy machine may boot slowly, and download first */
-#define LIFE_NS VMQ_MS(240000)
+#define LIFE_NS VMQ_MS(480000)
 
 enum { CONTROL = STATION_FDS, CONSOLES, FDS = CONSOLES + LAB_PARTS };
 
