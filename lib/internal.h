@@ -81,7 +81,7 @@ struct vmq__txside {
 	_Alignas(128) struct vmq__peer **table; /* by id */
 	atomic_uint seen;          /* version of the peers that this view has */
 	atomic_bool inside;        /* without THREADSAFE: the sender is in a call */
-	bool relieved;             /* vmq__relieve() can look at that */
+	bool relievable;           /* vmq__relieve() can look at that */
 	atomic_bool lazy;          /* sent lazily since the last natural exit */
 	atomic_bool sent;          /* anything, since the receiver last asked */
 	struct vmq__peer *reserved;
@@ -98,6 +98,7 @@ struct vmq__rxside {
 	struct vmq__peer **lists[2];
 	uint32_t count, cur, quantum;
 	uint32_t seen;
+	uint32_t relieved;         /* version in which the sender's view held nobody who has ended */
 	struct vmq__staged msg;
 	bool armed;                /* after an EAGAIN, for vmq_fd() */
 	uint32_t idle;

@@ -25,7 +25,7 @@ static bool barrier(int command)
 
 void vmq__relieve_init(struct vmq *q)
 {
-	q->tx.relieved = barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+	q->tx.relievable = barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
 }
 
 /* q->lock is held, and so the view stays as it is. If so, it is not of this version. */
@@ -46,7 +46,9 @@ static bool nobody_sends(const struct vmq *q)
 
 void vmq__relieve(struct vmq *q)
 {
-	if (VMQ__LIKELY(vmq__tx_current(q)))
+	uint32_t version = atomic_load_explicit(&q->version, memory_order_acquire);
+
+	if (VMQ__LIKELY(version == q->rx.relieved || vmq__tx_current(q)))
 		return;
 	if (q->threadsafe) {
 		if (pthread_mutex_trylock(&q->tx.lock))
@@ -56,7 +58,9 @@ void vmq__relieve(struct vmq *q)
 		return;
 	}
 	pthread_mutex_lock(&q->lock);
-	if (q->tx.relieved && holds_ended(q) && nobody_sends(q))
+	if (!holds_ended(q))
+		q->rx.relieved = version;
+	else if (q->tx.relievable && nobody_sends(q))
 		vmq__tx_view_locked(q);
 	pthread_mutex_unlock(&q->lock);
 }
