@@ -171,6 +171,8 @@ struct vmq__peer *vmq__life_new(struct vmq *q, uint32_t id, uint32_t epoch,
 void vmq__life_undo(struct vmq__peer *p);
 void vmq__life_free(struct vmq *q, struct vmq__peer *p);
 void vmq__peer_put_locked(struct vmq *q, struct vmq__peer *p);
+int vmq__peers_init(struct vmq *q);
+void vmq__peers_exit(struct vmq *q);
 
 /* The views are out of date. */
 static inline void vmq__changed(struct vmq *q)
@@ -180,8 +182,6 @@ static inline void vmq__changed(struct vmq *q)
 
 /* peers.c: the control side; story.c: what is told of it */
 extern const struct vmq_port_ops vmq__port_ops;
-int vmq__peers_init(struct vmq *q);
-void vmq__peers_exit(struct vmq *q);
 int vmq__self_join(struct vmq *q, uint32_t lane_size, uint32_t pool_pages);
 void vmq__news(struct vmq *q);
 void vmq__tx_view(struct vmq *q);

@@ -370,31 +370,6 @@ int vmq__self_join(struct vmq *q, uint32_t lane_size, uint32_t pool_pages)
 	return p->rx->state == VMQ_STATE_ESTABLISHED ? 0 : VMQ_EPROTO;
 }
 
-int vmq__peers_init(struct vmq *q)
-{
-	q->peers = calloc(VMQ__PEERS, sizeof(*q->peers));
-	q->tx.table = calloc(VMQ__PEERS, sizeof(*q->tx.table));
-	q->rx.lists[0] = calloc(VMQ__PEERS, sizeof(*q->rx.list));
-	q->rx.lists[1] = calloc(VMQ__PEERS, sizeof(*q->rx.list));
-	q->rx.list = q->rx.lists[0];
-	q->stories = calloc(VMQ__PEERS, sizeof(*q->stories));
-	return q->stories && q->peers && q->tx.table && q->rx.lists[0] && q->rx.lists[1] ? 0 : VMQ_ENOMEM;
-}
-
-void vmq__peers_exit(struct vmq *q)
-{
-	while (q->lives) {
-		if (q->lives->up || q->lives->cookie)
-			vmq_chan_close(q->lives->tx);
-		vmq__life_free(q, q->lives);
-	}
-	free(q->stories);
-	free(q->peers);
-	free(q->tx.table);
-	free(q->rx.lists[0]);
-	free(q->rx.lists[1]);
-}
-
 void vmq__news(struct vmq *q)
 {
 	pthread_mutex_lock(&q->lock);
