@@ -2,6 +2,7 @@
 /* ends.c - channels end: with a process, a domain, a membership, a permission; and what
  * comes after them. */
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <string.h>
 
 #include "fabric.h"
@@ -201,14 +202,18 @@ static void unmapped_first(uint32_t da, uint32_t db)
 	uint32_t to_b = both_meet(a, "b", b, "a");
 	uint64_t from = now_ns();
 	pthread_t thread;
+	unsigned nodes;
 
 	cr_expect(fabric_talk(a, to_b, b, (uint32_t)vmq_id(a)));
 	fabric_xen(b)->linger = PATIENCE_MS;
 	closing = b;
+	nodes = fake_xen_count(FAKE_NODES, db);
 	cr_assert_eq(pthread_create(&thread, NULL, close_it, NULL), 0);
+	while (fake_xen_count(FAKE_NODES, db) >= nodes && now_ns() - from < PATIENCE)
+		sched_yield();
+	cr_expect_geq(fake_xen_count(FAKE_GRANTS, db), 300u, "it waits: the other one has not looked yet");
 	expect_event(a, NULL, VMQ_EVENT_JOIN, to_b);
 	expect_event(a, NULL, VMQ_EVENT_LEAVE, to_b);
-	cr_expect_geq(fake_xen_count(FAKE_GRANTS, db), 300u, "it waits: the sender has a view of it");
 	fabric_settle(a);
 	pthread_join(thread, NULL);
 	cr_expect_lt(now_ns() - from, PATIENCE / 2);
