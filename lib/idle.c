@@ -16,7 +16,7 @@
 #define STREAM_PAUSES 40   /* about a microsecond */
 #define ARMED_PAUSES 20
 #define LOOKS 8            /* between two looks at the clock */
-#define DROWSY_LOOKS 400   /* at lanes: about two microseconds and more */
+#define DROWSY_LOOKS 400   /* at lanes, shared out among them: two microseconds and more */
 
 void vmq__rx_drowse(struct vmq *q)
 {

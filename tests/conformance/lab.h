@@ -76,6 +76,8 @@ struct lab {
 int lab_image(const struct lab *lab, char *why, size_t len);
 bool lab_server(struct lab *lab);
 bool lab_boot(struct lab *lab, unsigned guest);
+/* False: the child does not end by itself. */
+bool lab_ends_soon(pid_t pid);
 /* The end of all that run. */
 void lab_kill(struct lab *lab);
 

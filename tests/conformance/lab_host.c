@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lab.h"
@@ -69,6 +70,19 @@ static void last_words(struct lab *lab)
 		if (p->used)
 			console_line(p);
 	}
+}
+
+bool lab_ends_soon(pid_t pid)
+{
+	uint64_t until = now_ns() + VMQ_MS(5000);
+	const struct timespec pause = { .tv_nsec = 5000000 };
+
+	while (now_ns() < until) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 /* ---- one life -------------------------------------------------------------------------- */

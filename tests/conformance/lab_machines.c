@@ -10,7 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lab.h"
@@ -236,20 +235,6 @@ bool lab_boot(struct lab *lab, unsigned guest)
 
 /* ---- their end ---------------------------------------------------------------------------------- */
 
-/* False: it does not end by itself. */
-static bool ends_soon(pid_t pid)
-{
-	uint64_t until = now_ns() + VMQ_MS(5000);
-	const struct timespec pause = { .tv_nsec = 5000000 };
-
-	while (now_ns() < until) {
-		if (waitpid(pid, NULL, WNOHANG) == pid)
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return false;
-}
-
 void lab_kill(struct lab *lab)
 {
 	for (unsigned i = LAB_PARTS; i--;) {
@@ -258,7 +243,7 @@ void lab_kill(struct lab *lab)
 		if (pid <= 0)
 			continue;
 		kill(pid, i == LAB_SERVER ? SIGTERM : SIGKILL);
-		if (ends_soon(pid))
+		if (lab_ends_soon(pid))
 			continue;
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);

@@ -7,7 +7,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lab.h"
@@ -69,20 +68,6 @@ bool lab_boot(struct lab *lab, unsigned guest)
 	return p->pid > 0;
 }
 
-/* False: it does not end by itself. */
-static bool ends_soon(pid_t pid)
-{
-	const struct timespec pause = { .tv_nsec = 10000000 };
-	uint64_t until = now_ns() + VMQ_MS(5000);
-
-	while (now_ns() < until) {
-		if (waitpid(pid, NULL, WNOHANG) == pid)
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return false;
-}
-
 /* A station ends when its line does, and the call with all that was printed carried. */
 void lab_kill(struct lab *lab)
 {
@@ -92,7 +77,7 @@ void lab_kill(struct lab *lab)
 	for (unsigned i = LAB_GUEST1; i <= LAB_GUEST2; i++) {
 		pid_t pid = lab->part[i].pid;
 
-		if (pid <= 0 || ends_soon(pid))
+		if (pid <= 0 || lab_ends_soon(pid))
 			continue;
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
