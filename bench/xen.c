@@ -195,8 +195,8 @@ static void schedule(struct xen_end *e, unsigned rounds)
 		rounds, XEN_RING);
 	compare(e, "round trip, 64 bytes", (struct xen_order){ XEN_TRIPS, 0, 64, 200 }, XEN_VMQ, rounds);
 	compare(e, "round trip, 4 KiB", (struct xen_order){ XEN_TRIPS, 0, 4096, 200 }, XEN_VMQ, rounds);
-	compare(e, "one way, 64 bytes", (struct xen_order){ XEN_FLOW, 0, 64, 9984 }, XEN_VMQ, rounds);
-	compare(e, "one way, 64 bytes, batches of 32", (struct xen_order){ XEN_FLOW, 0, 64, 9984 }, XEN_BATCH, rounds);
+	compare(e, "one way, 64 bytes", (struct xen_order){ XEN_FLOW, 0, 64, 319488 }, XEN_VMQ, rounds);
+	compare(e, "one way, 64 bytes, batches of 32", (struct xen_order){ XEN_FLOW, 0, 64, 319488 }, XEN_BATCH, rounds);
 	compare(e, "one way, 4 KiB", (struct xen_order){ XEN_FLOW, 0, 4096, 1000 }, XEN_VMQ, rounds);
 	compare(e, "one way, 1 MiB, copied", (struct xen_order){ XEN_FLOW, 0, XEN_BIG, 8 }, XEN_VMQ, rounds);
 	compare(e, "one way, 1 MiB, pages lent", (struct xen_order){ XEN_FLOW, 0, XEN_BIG, 8 }, XEN_LEND, rounds);
@@ -211,9 +211,7 @@ static void schedule(struct xen_end *e, unsigned rounds)
 static void start(struct xen_end *e, char **argv, bool near)
 {
 	struct vmq_options o = { .size = sizeof(o), .transport = &vmq_transport_xen, .lane_size = XEN_RING,
-		.pool_pages = 2 * XEN_BIG / VMQ_PAGE_SIZE,
-		/* All domains have one CPU: who looks on keeps the other from running. */
-		.spin_us = VMQ_SPIN_NONE };
+		.pool_pages = 2 * XEN_BIG / VMQ_PAGE_SIZE };
 	double end = xen_now() + 60;
 
 	xen_check("vmq_open", vmq_open(argv[2], &o, &e->q));
