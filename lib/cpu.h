@@ -3,6 +3,19 @@
 #ifndef VMQ_CPU_H
 #define VMQ_CPU_H
 
+#include <stdint.h>
+
+/* A counter that is read in a few nanoseconds, and counts at most six in one: the
+ * processor's cycles. 0 where there is none. */
+static inline uint64_t vmq__cycles(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	return __builtin_ia32_rdtsc();
+#else
+	return 0;
+#endif
+}
+
 static inline void vmq__relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

@@ -16,7 +16,8 @@
 #define STREAM_PAUSES 40   /* about a microsecond */
 #define ARMED_PAUSES 20
 #define LOOKS 8            /* between two looks at the clock */
-#define DROWSY_LOOKS 400   /* at lanes, shared out among them: two microseconds and more */
+#define DROWSY_LOOKS 400   /* at lanes, shared out among them: two microseconds and more ... */
+#define DROWSY_CYCLES 12000u /* ... which in an emulated VM are many more: no longer than this */
 
 void vmq__rx_drowse(struct vmq *q)
 {
@@ -144,9 +145,15 @@ static bool spin(struct vmq *q)
 /* Without a pause, which in an emulated VM costs a hundred times more than a look. */
 static bool look_often(struct vmq *q, unsigned looks)
 {
-	while (looks--)
-		if (vmq__rx_ready(q))
-			return true;
+	uint64_t began = vmq__cycles();
+
+	for (unsigned done = 0; done < looks; done += LOOKS) {
+		for (unsigned i = 0; i < LOOKS; i++)
+			if (vmq__rx_ready(q))
+				return true;
+		if (vmq__cycles() - began > DROWSY_CYCLES)
+			break;
+	}
 	return false;
 }
 

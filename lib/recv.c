@@ -124,7 +124,7 @@ static inline int64_t quick(struct vmq *q, void *buf, size_t cap, struct vmq_msg
 	struct vmq_record rec;
 	struct vmq__peer *p;
 
-	if (q->threadsafe || q->rx.armed || q->rx.msg.peer || q->rx.quantum >= VMQ__QUANTUM ||
+	if (q->rx.armed || q->rx.msg.peer || q->rx.quantum >= VMQ__QUANTUM ||
 			q->rx.cur >= q->rx.count ||
 			atomic_load_explicit(&q->version, memory_order_acquire) != q->rx.seen)
 		return -1;
@@ -154,7 +154,7 @@ int64_t vmq_recv(struct vmq *q, void *buf, size_t cap, struct vmq_msg *msg, int6
 	if (VMQ__UNLIKELY(!buf && cap))
 		return VMQ_EINVAL;
 	own.flags = 0;
-	rc = quick(q, buf, cap, msg ? msg : &own);
+	rc = VMQ__UNLIKELY(q->threadsafe) ? -1 : quick(q, buf, cap, msg ? msg : &own);
 	if (VMQ__LIKELY(rc >= 0)) {
 		if (msg) {
 			msg->data = buf;
@@ -209,7 +209,12 @@ int vmq_recv_batch(struct vmq *q, struct vmq_msg *msgs, unsigned n, int64_t time
 		told(q, &msgs[0], (int)rc);
 	for (i = 0; rc >= 0 && i < n;) {
 		rc = deliver(q, msgs[i].data, msgs[i].cap, &msgs[i]);
-		if (rc < 0 || ++i == n || !more(q))
+		if (rc < 0)
+			break;
+		do {
+			i++;
+		} while (i < n && quick(q, msgs[i].data, msgs[i].cap, &msgs[i]) >= 0);
+		if (i == n || !more(q))
 			break;
 	}
 	vmq__rx_unlock(q);

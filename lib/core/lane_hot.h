@@ -100,10 +100,37 @@ static inline void vmq__tx_publish(struct vmq_tx *tx)
 	vmq__store_release(&tx->mine->prod, tx->own);
 }
 
+/* Reserve, copy, commit and publish in one, where nothing is out of the ordinary: a good
+ * part fewer instructions. False: the long way. */
+static inline bool vmq__tx_put_quick(struct vmq_tx *tx, unsigned kind, const void *data, uint32_t len)
+{
+	uint32_t own = tx->own, mask = tx->mask, need = vmq__tx_need(tx, len), span;
+	struct vmq_layout_record *rec = vmq__record(tx->lane, own & mask), *next;
+
+	if (VMQ__UNLIKELY(tx->pend_word || vmq__get(&tx->poison) || len > tx->inline_max ||
+			vmq__tx_pad(tx, need) || !vmq__tx_fits(tx, need)))
+		return false;
+	span = VMQ__LIKELY(vmq__tx_spread(tx)) ? need : vmq__align(VMQ_REC_HEADER + len, VMQ_REC_ALIGN);
+	next = vmq__record(tx->lane, (own + span) & mask);
+	tx->own = own + span;
+	tx->sent++;
+	tx->sent_bytes += len;
+	vmq__copy((uint8_t *)rec + VMQ_REC_HEADER, data, len);
+	vmq__store(&rec->len, len);
+	vmq__store(&next->word, 0);
+	/* Release: as in vmq__tx_publish(). */
+	vmq__store_release(&rec->word, VMQ_REC_WORD(span, kind, 0, tx->tag));
+	vmq__store_release(&tx->mine->prod, own + span);
+	return true;
+}
+
 static inline int vmq__tx_put(struct vmq_tx *tx, unsigned kind, const void *data, uint32_t len)
 {
-	void *to = vmq__tx_reserve(tx, len);
+	void *to;
 
+	if (VMQ__LIKELY(vmq__tx_put_quick(tx, kind, data, len)))
+		return 0;
+	to = vmq__tx_reserve(tx, len);
 	if (VMQ__UNLIKELY(!to)) {
 		if (vmq__get(&tx->poison))
 			return VMQ_EPEER;
