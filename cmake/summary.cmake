@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What was configured, for a person.
 message(STATUS "libvmq ${PROJECT_VERSION} (${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE})")
+if(VMQ_PROBES)
+	message(STATUS "  probes: yes")
+elseif(NOT VMQ_HAVE_SDT)
+	message(STATUS "  probes: no (sys/sdt.h, systemtap-sdt-dev, was not found)")
+else()
+	message(STATUS "  probes: no (VMQ_PROBES=OFF)")
+endif()
 foreach(name SIM KVM IVSHMEM XEN)
 	string(TOLOWER ${name} label)
 	if(VMQ_TRANSPORT_${name})

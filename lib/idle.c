@@ -37,7 +37,7 @@ bool vmq__rx_arm(struct vmq *q)
 		vmq_rx_beat(&p->rx->rx);
 		if (said & VMQ_RX_KICK) {
 			q->rx.kicks_space++;
-			q->ops->kick(q->state, p->cookie, VMQ_KICK_SPACE, false);
+			vmq__kick(q, p, VMQ_KICK_SPACE, false);
 		}
 		/* The VMM rings when pages that a lane waits for are there. */
 		if (p->held.peer)
@@ -177,7 +177,7 @@ void vmq__rx_exit(struct vmq *q)
 
 	q->rx.natural++;
 	q->rx.drains += lazy;
-	q->ops->exit(q->state, VMQ_EXIT_WAIT, lazy);
+	vmq__exit(q, VMQ_EXIT_WAIT, lazy);
 }
 
 static bool sleep_armed(struct vmq *q, uint64_t deadline)

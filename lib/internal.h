@@ -13,6 +13,7 @@
 
 #include "core/atomic.h"
 #include "name.h"
+#include "probe.h"
 
 #define VMQ__LIVE 0x564d5121u
 #define VMQ__PEERS 4096u /* ids on a fabric */
@@ -247,6 +248,20 @@ static inline void vmq__tx_let_go(struct vmq *q, struct vmq__peer *p)
 		pthread_cond_broadcast(&q->tx.passed);
 }
 
+/* Ring a peer's doorbell. */
+static inline void vmq__kick(struct vmq *q, const struct vmq__peer *p, unsigned what, bool now)
+{
+	VMQ__PROBE4(kick, q->id, p->id, what, now);
+	q->ops->kick(q->state, p->cookie, what, now);
+}
+
+/* A natural exit of this VM; lazy: it sent lazily since the last. */
+static inline void vmq__exit(struct vmq *q, enum vmq_exit_reason reason, bool lazy)
+{
+	VMQ__PROBE3(exit, q->id, reason, lazy);
+	q->ops->exit(q->state, reason, lazy);
+}
+
 /* wait.c */
 uint64_t vmq__now(const struct vmq *q);
 uint64_t vmq__deadline(const struct vmq *q, int64_t timeout_ns);
@@ -263,10 +278,12 @@ void vmq__look(struct vmq *q);
 int vmq__timeout(int64_t timeout_ns);
 int64_t vmq__left(const struct vmq *q, uint64_t deadline);
 
-static inline void vmq__tx_counted(struct vmq *q, uint64_t messages, uint64_t bytes)
+static inline void vmq__tx_counted(struct vmq *q, const struct vmq__peer *p, uint64_t messages,
+	uint64_t bytes)
 {
 	uint64_t before = q->tx.messages;
 
+	VMQ__PROBE4(send, q->id, p->id, messages, bytes);
 	q->tx.messages += messages;
 	q->tx.bytes += bytes;
 	/* Who only sends must hear of peers too, or its hub takes it for dead. */

@@ -133,7 +133,7 @@ static int send_iov(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec *
 	else if (len <= p->max_msg)
 		rc = send_fragments(q, p, iov, n, (uint32_t)len, flags, timeout_ns);
 	if (!rc)
-		vmq__tx_counted(q, 1, len);
+		vmq__tx_counted(q, p, 1, len);
 	return rc;
 }
 
@@ -181,7 +181,7 @@ int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len, uint32_
 	} else if (VMQ__LIKELY(len <= tx->inline_max && len <= p->max_msg && !vmq__tx_busy(q, p) &&
 			!vmq__tx_put(tx, VMQ_KIND_MSG, data, (uint32_t)len))) {
 		ring(q, p, flags);
-		vmq__tx_counted(q, 1, len);
+		vmq__tx_counted(q, p, 1, len);
 	} else {
 		struct vmq_iovec iov = { data, len };
 
@@ -263,7 +263,8 @@ static unsigned put_batch(struct vmq *q, struct vmq__peer *p, const struct vmq_i
 	if (first)
 		vmq__copy(first, m[0].base, m[0].len);
 	vmq__tx_publish(tx);
-	vmq__tx_counted(q, i, bytes);
+	if (i)
+		vmq__tx_counted(q, p, i, bytes);
 	return i;
 }
 

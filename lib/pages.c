@@ -186,7 +186,8 @@ static int page_send(struct vmq *q, struct vmq__peer *p, struct vmq_page *page,
 	vmq_tx_publish(tx);
 	vmq__tx_ring(q, p, flags);
 	page->gen = run.gen;
-	vmq__tx_counted(q, 1, len);
+	vmq__tx_counted(q, p, 1, len);
+	VMQ__PROBE5(page_send, q->id, p->id, run.first, run.count, mode);
 	q->tx.pages += run.count;
 	q->tx.page_bytes += page->len;
 	return 0;
@@ -264,6 +265,12 @@ unsigned vmq__page_stage(struct vmq *q, struct vmq__peer *p, const struct vmq_re
 	return 0;
 }
 
+static void page_came(struct vmq *q, const struct vmq__staged *m)
+{
+	VMQ__PROBE5(page_receive, q->id, m->peer->id, m->run.first, m->run.count, m->run.mode);
+	q->rx.pages += m->run.count;
+}
+
 int vmq__page_map(struct vmq *q)
 {
 	struct vmq__staged *m = &q->rx.msg;
@@ -272,7 +279,7 @@ int vmq__page_map(struct vmq *q)
 	if (rc)
 		return rc;
 	if (!m->mapped)
-		q->rx.pages += m->run.count;
+		page_came(q, m);
 	m->mapped = true;
 	return 0;
 }
@@ -304,11 +311,12 @@ static int page_free(struct vmq *q, struct vmq__peer *p, struct vmq_page *page)
 	pthread_mutex_unlock(&p->pages_lock);
 	if (rc)
 		return rc;
+	VMQ__PROBE4(page_free, q->id, p->id, page->first, page->count);
 	if (returned) {
 		unmap(q, p, page);
 		if (vmq_rx_page_kick_due(&p->rx->rx)) {
 			atomic_fetch_add_explicit(&q->page_kicks, 1, memory_order_relaxed);
-			q->ops->kick(q->state, p->cookie, VMQ_KICK_SPACE, false);
+			vmq__kick(q, p, VMQ_KICK_SPACE, false);
 		}
 	}
 	page->addr = NULL;

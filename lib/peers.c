@@ -105,6 +105,7 @@ static void poisoned(struct vmq *q, struct vmq__peer *p)
 	story->info.poison = (int32_t)reason;
 	story->poisoned = true;
 	q->rx.poisons++;
+	VMQ__PROBE3(poison, q->id, p->id, reason);
 }
 
 void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p)
@@ -163,7 +164,7 @@ static void shake(struct vmq *q, struct vmq__peer *p)
 	int n = vmq_chan_progress(&p->chan[0]);
 
 	if (n > 0)
-		q->ops->kick(q->state, p->cookie, VMQ_KICK_DATA, false);
+		vmq__kick(q, p, VMQ_KICK_DATA, false);
 	if (p->chan[0].state == VMQ_STATE_ESTABLISHED && n >= 0) {
 		if (identity_ok(p)) {
 			peer_up(q, p);

@@ -51,6 +51,7 @@ static void taken(struct vmq *q)
 {
 	struct vmq__staged *m = &q->rx.msg;
 
+	VMQ__PROBE3(receive, q->id, m->peer->id, m->len);
 	q->rx.messages++;
 	q->rx.bytes += m->len;
 	q->rx.streak++;
@@ -138,6 +139,7 @@ static inline int64_t quick(struct vmq *q, void *buf, size_t cap, struct vmq_msg
 	msg->flags = 0;
 	q->rx.quantum++;
 	q->rx.streak++;
+	VMQ__PROBE3(receive, q->id, p->id, rec.len);
 	q->rx.messages++;
 	q->rx.bytes += rec.len;
 	vmq__stage_done(q, p);

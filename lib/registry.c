@@ -45,7 +45,8 @@ static const struct vmq_transport *const builtin[] = {
 };
 
 #ifdef VMQ__NO_PLUGINS
-/* A static program has no dlopen() to rely on: it makes do with what is built in. */
+/* A static program has no dlopen() to rely on, and others may not want it: they make
+ * do with what is built in. */
 static const struct vmq_transport *plugin(const char *name)
 {
 	(void)name;

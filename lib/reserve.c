@@ -66,7 +66,7 @@ static int commit(struct vmq *q, size_t len, uint32_t flags)
 		vmq_tx_commit(&p->tx->tx, VMQ_KIND_MSG, 0, (uint32_t)len, true);
 		vmq_tx_publish(&p->tx->tx);
 		vmq__tx_ring(q, p, flags);
-		vmq__tx_counted(q, 1, len);
+		vmq__tx_counted(q, p, 1, len);
 	}
 	unreserve(q);
 	return rc;

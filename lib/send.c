@@ -82,7 +82,7 @@ void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
 		return;
 	q->tx.immediate += now && p->cookie; /* to oneself there is no exit */
 	q->tx.kicks++;
-	q->ops->kick(q->state, p->cookie, VMQ_KICK_DATA, now);
+	vmq__kick(q, p, VMQ_KICK_DATA, now);
 }
 
 /* A natural exit of this VM, from its sending side. */
@@ -95,7 +95,7 @@ static void tx_exit(struct vmq *q, enum vmq_exit_reason reason)
 			vmq_tx_beat(&q->tx.table[id]->tx->tx, q->tx.kicks);
 	q->tx.natural++;
 	q->tx.drains += lazy;
-	q->ops->exit(q->state, reason, lazy);
+	vmq__exit(q, reason, lazy);
 }
 
 /* Sleep until the doorbell rings; the wait is a natural exit. The lock is not

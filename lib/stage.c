@@ -11,7 +11,7 @@
 void vmq__stage_kick_space(struct vmq *q, struct vmq__peer *p)
 {
 	q->rx.kicks_space++;
-	q->ops->kick(q->state, p->cookie, VMQ_KICK_SPACE, false);
+	vmq__kick(q, p, VMQ_KICK_SPACE, false);
 }
 
 static void stage(struct vmq *q, struct vmq__peer *p, const void *data, uint32_t len, bool joined)

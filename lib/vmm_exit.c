@@ -6,6 +6,7 @@
 
 #include "core/atomic.h"
 #include "loop.h"
+#include "probe.h"
 #include "vmm.h"
 
 /* Others have the eventfd too, and may have filled it or made it wait: it is never
@@ -68,6 +69,7 @@ int vmq_vmm_exit(struct vmq_vm *vm, enum vmq_exit_reason reason)
 		kicks += l->ended ? 0 : link_drain(l, 0);
 	vm->stats.exits_natural[reason]++;
 	vm->stats.drains += kicks != 0;
+	VMQ__PROBE3(vmm_exit, vm->ident.id, reason, kicks);
 	pthread_mutex_unlock(&vm->vmm->lock);
 	return (int)kicks;
 }
@@ -92,6 +94,7 @@ int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer, unsigned what)
 		kicks += link_drain(l, this ? what : 0);
 	}
 	vm->stats.exits_immediate++;
+	VMQ__PROBE4(vmm_doorbell, vm->ident.id, peer, what, kicks);
 	pthread_mutex_unlock(&vm->vmm->lock);
 	return found ? (int)kicks : VMQ_ENOENT;
 }
