@@ -107,7 +107,13 @@ static int empty_now(struct vmq *q)
 			return VMQ_EAGAIN;
 	}
 	vmq__rx_wake(q);
-	return vmq__rx_ready(q) ? 0 : VMQ_EAGAIN;
+	if (vmq__rx_ready(q))
+		return 0;
+	/* It was there, but is no message yet: a part of one, or news. The lanes are not armed, so
+	 * the next look is due at once. */
+	q->ops->kick(q->state, NULL, VMQ_KICK_DATA, false);
+	q->rx.armed = true;
+	return VMQ_EAGAIN;
 }
 
 /* How many pauses there are between two looks. */

@@ -118,6 +118,12 @@ static int64_t deliver(struct vmq *q, void *buf, size_t cap, struct vmq_msg *msg
 	return len;
 }
 
+/* Has another lane its turn? */
+static inline bool turn_over(const struct vmq *q)
+{
+	return q->rx.quantum >= VMQ__QUANTUM && q->rx.count > 1;
+}
+
 /* A plain message in the lane that has its turn, straight to the caller. Negative:
  * anything else, which is left as it is. */
 static inline int64_t quick(struct vmq *q, void *buf, size_t cap, struct vmq_msg *msg)
@@ -125,8 +131,7 @@ static inline int64_t quick(struct vmq *q, void *buf, size_t cap, struct vmq_msg
 	struct vmq_record rec;
 	struct vmq__peer *p;
 
-	if (q->rx.armed || q->rx.msg.peer || q->rx.quantum >= VMQ__QUANTUM ||
-			q->rx.cur >= q->rx.count ||
+	if (q->rx.armed || q->rx.msg.peer || turn_over(q) || q->rx.cur >= q->rx.count ||
 			atomic_load_explicit(&q->version, memory_order_acquire) != q->rx.seen)
 		return -1;
 	p = q->rx.list[q->rx.cur];
@@ -187,9 +192,9 @@ static bool more(struct vmq *q)
 	struct vmq__peer *p = q->rx.list[q->rx.cur];
 	struct vmq_record rec;
 
-	if (q->rx.quantum++ >= VMQ__QUANTUM || vmq__rx_peek(&p->rx->rx, &rec) <= 0 ||
-			rec.kind != VMQ_KIND_MSG)
+	if (turn_over(q) || vmq__rx_peek(&p->rx->rx, &rec) <= 0 || rec.kind != VMQ_KIND_MSG)
 		return false;
+	q->rx.quantum++;
 	return vmq__stage_record(q, p, &rec) > 0;
 }
 

@@ -82,6 +82,7 @@ void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
 		return;
 	q->tx.immediate += now && p->cookie; /* to oneself there is no exit */
 	q->tx.kicks++;
+	vmq_tx_beat(&p->tx->tx, q->tx.kicks);
 	vmq__kick(q, p, VMQ_KICK_DATA, now);
 }
 

@@ -255,6 +255,9 @@ bool vmq_chan_peer_gone(const struct vmq_chan *ch)
 
 void vmq_chan_set_poison(struct vmq_chan *ch, enum vmq_poison reason)
 {
+	enum vmq_poison first = vmq_chan_poison(ch);
+
+	reason = first ? first : reason;
 	vmq__rx_poison(&ch->rx, reason);
 	vmq__tx_poison(&ch->tx, reason);
 	ch->state = VMQ_STATE_POISONED;
@@ -273,16 +276,26 @@ static void count(vmq_le64 *word, uint64_t n)
 	*(volatile vmq_le64 *)word = vmq__le64(n);
 }
 
-void vmq_tx_beat(struct vmq_tx *tx, uint64_t kicks)
+void vmq__tx_count(struct vmq_tx *tx)
 {
 	count(&tx->mine->sent, tx->sent);
 	count(&tx->mine->sent_bytes, tx->sent_bytes);
+}
+
+void vmq__rx_count(struct vmq_rx *rx)
+{
+	count(&rx->mine->received, rx->received);
+	count(&rx->mine->received_bytes, rx->received_bytes);
+}
+
+void vmq_tx_beat(struct vmq_tx *tx, uint64_t kicks)
+{
+	vmq__tx_count(tx);
 	count(&tx->mine->kicks, kicks);
 }
 
 void vmq_rx_beat(struct vmq_rx *rx)
 {
 	vmq__store(&rx->mine->heartbeat, ++rx->beats);
-	count(&rx->mine->received, rx->received);
-	count(&rx->mine->received_bytes, rx->received_bytes);
+	vmq__rx_count(rx);
 }

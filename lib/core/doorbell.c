@@ -90,6 +90,12 @@ unsigned vmq__rx_space_kick(struct vmq_rx *rx)
 	return VMQ_RX_KICK;
 }
 
+unsigned vmq__rx_gave(struct vmq_rx *rx)
+{
+	vmq__rx_count(rx);
+	return vmq__rx_space_kick(rx);
+}
+
 void vmq_rx_drowse(struct vmq_rx *rx)
 {
 	vmq__store(&rx->mine->arm, rx->own | VMQ_ARM_DROWSY);

@@ -34,5 +34,10 @@ void vmq__tx_refresh(struct vmq_tx *tx);
 void vmq__tx_restart(struct vmq_tx *tx, uint8_t tag);
 void vmq__rx_restart(struct vmq_rx *rx, uint32_t start, uint8_t tag);
 unsigned vmq__rx_space_kick(struct vmq_rx *rx);
+/* The same where room was given back between two messages: rare enough to count, too. */
+unsigned vmq__rx_gave(struct vmq_rx *rx);
+/* For tools that watch. */
+void vmq__tx_count(struct vmq_tx *tx);
+void vmq__rx_count(struct vmq_rx *rx);
 
 #endif

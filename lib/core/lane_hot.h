@@ -239,7 +239,7 @@ static inline unsigned vmq__rx_next(struct vmq_rx *rx)
 		return 0;
 	vmq__rx_publish(rx);
 	vmq__fence(); /* as in vmq_rx_arm(), and rare */
-	return vmq__rx_space_kick(rx);
+	return vmq__rx_gave(rx);
 }
 
 #endif

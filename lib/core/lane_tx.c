@@ -34,6 +34,7 @@ void vmq__tx_refresh(struct vmq_tx *tx)
 	if (!tx->heard && vmq__load_acquire(&tx->theirs->state) != VMQ_STATE_ESTABLISHED)
 		return;
 	tx->heard = true;
+	vmq__tx_count(tx); /* about once each time round the lane */
 	cons = vmq__load_acquire(&tx->theirs->cons);
 	if (cons - tx->cons > tx->own - tx->cons || cons % VMQ_REC_ALIGN)
 		vmq__tx_poison(tx, VMQ_POISON_CONSUME);
