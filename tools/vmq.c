@@ -3,11 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <vmq/vmq.h>
-
-#include "vmq.h"
+#include "common.h"
 
 static const struct tool_command commands[] = {
+	{ "send", tool_send, "send messages to a VM" },
+	{ "recv", tool_recv, "print the messages that other VMs send" },
+	{ "cat", tool_cat, "standard input to a VM, and what it says to standard output" },
+	{ "ls", tool_ls, "who is on a fabric" },
+	{ "top", tool_top, "VMs and channels at work, live" },
+	{ "stats", tool_stats, "counters of VMs and channels, for people and programs" },
+	{ "dump", tool_dump, "what stands in a channel's region, and what is wrong with it" },
 	{ "hub", tool_hub, "connect VMs that are processes of this machine" },
 #ifdef TOOL_IVSHMEM_SERVER
 	{ "ivshmem-server", tool_ivshmem_server, "share memory and doorbells between QEMU's guests and this host" },
@@ -23,7 +28,10 @@ static int usage(FILE *to, int code)
 	fprintf(to, "usage: vmq COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-15s %s\n", commands[i].name, commands[i].help);
-	fprintf(to, "\n`vmq COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 called wrongly.\n");
+	fprintf(to,
+		"\n`vmq COMMAND --help` says more. `vmq --version` says which libvmq this is.\n"
+		"Exit codes: 0 done, 1 failed, 2 called wrongly, 3 the time was up (--timeout), 4 the peer or\n"
+		"the fabric has gone.\n");
 	return code;
 }
 
@@ -33,18 +41,18 @@ static int run(const struct tool_command *command, int argc, char **argv)
 	int code;
 
 	snprintf(name, sizeof(name), "vmq %s", command->name);
-	argv[0] = name;
+	tool_name = argv[0] = name;
 	code = command->run(argc, argv);
+	tool_progress_end();
 	/* Output that could not be written is a failure, too. */
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "%s: cannot write its output\n", name);
-		return code ? code : TOOL_FAILED;
-	}
+	if ((fflush(stdout) || ferror(stdout)) && !code)
+		return tool_fail(TOOL_FAILED, "cannot write its output");
 	return code;
 }
 
 int main(int argc, char **argv)
 {
+	tool_std_fds();
 	if (argc < 2)
 		return usage(stderr, TOOL_USAGE);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -180,6 +180,8 @@ static void tick(struct vmq_hub *hub)
 		next = vm->next;
 		if (vm->vm)
 			vmq__hub_vm_exit(vm, VMQ_EXIT_TIMER);
+		else if (vm->watches)
+			vmq__hub_watch_idle(vm, ticks * hub->tick_us);
 	}
 }
 

@@ -19,6 +19,8 @@ struct hub_vm {
 	uint32_t lane, pages;    /* as it was welcomed with */
 	bool welcomed;
 	bool broken;             /* to be dropped: it does not read */
+	bool watches;            /* no VM: it wants to see what there is */
+	uint64_t idle_us;        /* since a watcher asked for more */
 	struct hub_vm *next;
 };
 
@@ -51,5 +53,11 @@ void vmq__hub_vm_exit(struct hub_vm *vm, enum vmq_exit_reason reason);
 /* The VM's end; `why` is for the log. Its memory stays until vmq__hub_vm_reap(). */
 void vmq__hub_vm_drop(struct hub_vm *vm, const char *why);
 void vmq__hub_vm_reap(struct vmq_hub *hub);
+/* Tell a connection. What does not get through breaks it. */
+int vmq__hub_vm_tell(struct hub_vm *vm, const struct sim_wire *m, const int *fds, unsigned n);
+
+/* hub_watch.c: answer a SIM_WATCH; time passes for a watcher that does not ask on. */
+void vmq__hub_watched(struct hub_vm *watcher, const struct sim_wire *from);
+void vmq__hub_watch_idle(struct hub_vm *watcher, uint64_t us);
 
 #endif

@@ -27,7 +27,7 @@ static struct sim_wire packet(enum sim_wire_type type)
 
 /* A VM that does not read what it is told is cut off, later: we may be in the
  * middle of a call of the VMM's. */
-static int tell(struct hub_vm *vm, const struct sim_wire *m, const int *fds, unsigned n)
+int vmq__hub_vm_tell(struct hub_vm *vm, const struct sim_wire *m, const int *fds, unsigned n)
 {
 	int rc = vmq__sim_wire_send(vm->sock, m, fds, n);
 
@@ -66,7 +66,7 @@ static void welcome(struct hub_vm *vm, uint32_t id)
 	m.pages = vm->pages;
 	m.id = id;
 	m.faults = vm->faults;
-	tell(vm, &m, vm->bell->fd, 2);
+	vmq__hub_vm_tell(vm, &m, vm->bell->fd, 2);
 }
 
 static int vm_attach(void *ctx, const struct vmq_vmm_channel *c)
@@ -91,7 +91,7 @@ static int vm_attach(void *ctx, const struct vmq_vmm_channel *c)
 	m.faults = peer->faults;
 	strcpy(m.name, c->peer_name);
 	memcpy(m.uuid, c->peer_uuid, sizeof(m.uuid));
-	rc = tell(vm, &m, (int[]){ c->fd, peer->bell->fd[0], peer->bell->fd[1] }, 3);
+	rc = vmq__hub_vm_tell(vm, &m, (int[]){ c->fd, peer->bell->fd[0], peer->bell->fd[1] }, 3);
 	if (rc) {
 		free(l);
 		return rc;
@@ -111,7 +111,7 @@ static void vm_leave(void *ctx, struct vmq_vmm_link *link, int reason)
 			continue;
 		m.chan = l->name;
 		m.code = reason;
-		tell(vm, &m, NULL, 0);
+		vmq__hub_vm_tell(vm, &m, NULL, 0);
 		return;
 	}
 }
@@ -144,7 +144,7 @@ static int refuse(struct hub_vm *vm, int code, const char *text)
 
 	m.code = code;
 	snprintf(m.text, sizeof(m.text), "%s", text);
-	tell(vm, &m, NULL, 0);
+	vmq__hub_vm_tell(vm, &m, NULL, 0);
 	vmq__hub_vm_drop(vm, text);
 	return code;
 }
@@ -175,7 +175,7 @@ static void hello(struct hub_vm *vm, const struct sim_wire *m)
 	char text[160];
 	int rc;
 
-	if (vm->vm || !vmq__name_ok(m->name)) {
+	if (vm->vm || vm->watches || !vmq__name_ok(m->name)) {
 		refuse(vm, VMQ_EINVAL, "not a valid VM name");
 		return;
 	}
@@ -248,7 +248,7 @@ static void lookup(struct hub_vm *vm, const struct sim_wire *m)
 		a.code = VMQ_ENOENT;
 	else
 		a.code = vmq_vmm_lookup(vm->vm, m->name) == VMQ_EACCES ? VMQ_EACCES : VMQ_EAGAIN;
-	tell(vm, &a, NULL, 0);
+	vmq__hub_vm_tell(vm, &a, NULL, 0);
 	vmq__bell_ring(vm->bell, VMQ_KICK_DATA);
 }
 
@@ -270,6 +270,8 @@ static void packet_in(struct hub_vm *vm, const struct sim_wire *m)
 {
 	if (m->type == SIM_HELLO)
 		hello(vm, m);
+	else if (m->type == SIM_WATCH && !vm->vm)
+		vmq__hub_watched(vm, m);
 	else if (!vm->vm)
 		vmq__hub_vm_drop(vm, "it did not say its name first");
 	else if (m->type == SIM_EXIT)
@@ -301,6 +303,8 @@ void vmq__hub_vm_serve(struct hub_vm *vm)
 		}
 		vmq__sim_wire_close(fds); /* a VM has no descriptors to give */
 		packet_in(vm, &m);
+		if (vm->watches)
+			return; /* an answer is work: the next one's turn */
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include <vmq/transport.h>
+#include <vmq/vmm.h>
 
 #include "bell.h"
 #include "packet.h"
@@ -85,7 +86,7 @@ struct sim_state {
 
 /* ---- wire.c: what a hub and its clients say ---------------------------------------- */
 
-#define SIM_WIRE_VERSION 1u
+#define SIM_WIRE_VERSION 2u
 #define SIM_WIRE_FDS 3
 
 enum sim_wire_type {
@@ -98,6 +99,13 @@ enum sim_wire_type {
 	SIM_LOOKUP,    /* client: name */
 	SIM_ANSWER,    /* hub: name, code */
 	SIM_EXIT,      /* client: reason, or now (VMQ_KICK_*) and the peer's id */
+	/* hub_watch.c: for who wants to see, and is no VM */
+	SIM_WATCH,     /* watcher: side, id, epoch, name: behind what to go on; zeros first */
+	SIM_VM,        /* hub: name, id, now (is it there?), stats */
+	SIM_CHANNEL,   /* hub: chan, id, reason (the ids of side 0 and 1), epoch, code; fds:
+	                * the region, only to be read */
+	SIM_MORE,      /* hub: there is more; to be said back as SIM_WATCH */
+	SIM_END,       /* hub: that was all; it hangs up */
 };
 
 /* One packet. Same machine, same build of the library: host byte order. */
@@ -110,7 +118,10 @@ struct sim_wire {
 	struct sim_faults faults;
 	uint8_t uuid[16];
 	char name[VMQ_NAME_MAX + 1];
-	char text[160];
+	union {
+		char text[160];
+		struct vmq_vmm_stats stats; /* SIM_VM */
+	};
 };
 
 int vmq__sim_wire_address(const char *path, void *sun, unsigned *len);

@@ -4,6 +4,8 @@
 #include "sim.h"
 
 _Static_assert(SIM_WIRE_FDS == PACKET_FDS, "descriptors of a packet");
+/* The text is ended where it came from, whatever else may stand there. */
+_Static_assert(sizeof(struct vmq_vmm_stats) < sizeof(((struct sim_wire *)0)->text), "counters leave its end");
 
 int vmq__sim_wire_address(const char *path, void *sun, unsigned *len)
 {

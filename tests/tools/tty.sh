@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# tty.sh - on a terminal: progress after a second, and colours; elsewhere neither: VMQ PYTHON.
+. "$(dirname "$0")/tool.sh"
+python=$2
+hub_start "$vmq"
+to="sim:unix=$tmp/hub"
+
+# tty NAME ARGUMENT...: with a terminal as standard output and error; what it shows: NAME.out.
+tty() {
+	name=$1
+	shift
+	timeout -s KILL 60 "$python" -c '
+import os, pty, sys
+pty.spawn(sys.argv[1:])
+' "$vmq" "$@" >"$tmp/$name.out" </dev/null
+}
+
+tty wait send -t 2.5 "$to" nobody hello
+has wait "waiting for 'nobody' (1 s)"
+has wait "there is no 'nobody' yet"
+[ "$(tail -c 60 "$tmp/wait.out" | tr -d '\n' | grep -c waiting)" = 0 ] || fail "the progress line is still there"
+tty soon send -t 0.5 "$to" nobody hello
+grep -q waiting "$tmp/soon.out" && fail "there is progress in less than a second"
+run 3 send -t 1.5 "$to" nobody hello
+grep -q waiting "$tmp/run-err.out" && fail "there is progress without a terminal"
+
+start_vmq r recv "$to?name=r"
+there "$to" r
+escape=$(printf '\033[32m')
+TERM=xterm tty colour ls "$to"
+has colour "${escape}there"
+TERM=xterm NO_COLOR=1 tty plain ls "$to"
+has plain 'there'
+grep -q "$(printf '\033\[3')" "$tmp/plain.out" && fail "NO_COLOR counts for nothing"
+run 0 ls "$to"
+grep -q "$(printf '\033')" "$tmp/run.out" && fail "there are colours without a terminal"
+exit 0
