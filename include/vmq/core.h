@@ -77,7 +77,7 @@ void vmq_layout_write(void *region, const struct vmq_geometry *geo,
  */
 int vmq_layout_read(const void *region, uint64_t size, struct vmq_geometry *geo);
 
-/* Copy side `side`'s identity out of a header; the name is cut to fit and
+/* Copy the identity of one side (0 or 1) out of a header; the name is cut to fit and
  * always terminated. */
 void vmq_layout_ident_read(const void *region, unsigned side, struct vmq_ident *ident);
 
@@ -136,8 +136,8 @@ void vmq_tx_publish(struct vmq_tx *tx);
 /* After a publish: must the peer's doorbell be rung? */
 bool vmq_tx_kick_due(struct vmq_tx *tx, enum vmq_when when);
 
-/* Reserve, copy, commit and publish one record. Returns 0, VMQ_EAGAIN (full),
- * VMQ_EMSGSIZE or VMQ_EPEER (poisoned). Ask vmq_tx_kick_due() afterwards. */
+/* Reserve, copy, commit and publish one record. Returns 0; VMQ_EAGAIN (full),
+ * VMQ_EMSGSIZE, VMQ_EPEER (poisoned). Ask vmq_tx_kick_due() afterwards. */
 int vmq_tx_put(struct vmq_tx *tx, unsigned kind, const void *data, uint32_t len);
 
 /* Bytes of payload that n more records could have between them, at least. */
@@ -352,7 +352,7 @@ void vmq_rx_beat(struct vmq_rx *rx);
  * (VMQ_KICK_DATA), and is there room that it sleeps for (VMQ_KICK_SPACE)? The words
  * are peers' and are trusted for this question only: the answer is a kick. */
 unsigned vmq_layout_kick_due(const void *region, const struct vmq_geometry *geo, unsigned from);
-/* The same for two control areas, of the lane's writer and of its reader. */
+/* vmq_layout_kick_due() for two control areas, of the lane's writer and of its reader. */
 unsigned vmq_ctl_kick_due(const struct vmq_layout_ctl *writer, const struct vmq_layout_ctl *reader);
 
 #ifdef __cplusplus

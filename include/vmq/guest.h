@@ -77,14 +77,15 @@ int vmq_guest_slot(const struct vmq_guest *g, uint32_t slot, struct vmq_guest_sl
 int vmq_guest_attach(struct vmq_guest *g, uint32_t slot, struct vmq_chan *ch,
 	struct vmq_page_entry *entries, uint32_t n, uint32_t max_msg);
 
-/* Where page `page` (a number as in struct vmq_pages) of an attached channel lies. */
+/* Where a page of an attached channel lies; `page` is a number as in struct vmq_pages. */
 void *vmq_guest_page(const struct vmq_chan *ch, uint32_t page);
 
-/* The start of a look at a channel: this end is awake, and the handshake goes on. As
- * vmq_chan_progress(), and kicks the peer when that is due. */
+/* The start of a look at a channel: this end is awake, and the handshake goes on; kicks
+ * the peer when that is due. Returns 1 if something changed, 0 if not; VMQ_EPEER
+ * (the peer broke a rule). */
 int vmq_guest_progress(struct vmq_guest *g, uint32_t slot, struct vmq_chan *ch);
 
-/* vmq_tx_put(), and the kick that `when` asks for. */
+/* vmq_tx_put(), and the kick that `when` asks for. Errors as vmq_tx_put(). */
 int vmq_guest_send(struct vmq_guest *g, uint32_t slot, struct vmq_chan *ch, unsigned kind,
 	const void *data, uint32_t len, enum vmq_when when);
 
@@ -100,8 +101,8 @@ void vmq_guest_exit(struct vmq_guest *g, unsigned reason);
 
 /* Have the VMM make the mappings agree with what was handed over: before touching
  * pages that were received, after giving some away by MOVE, after returning some.
- * The number of pages that changed, or as vmq_vmm_pages(). VMQ_EAGAIN: once more after
- * the next interrupt. VMQ_EPEER: an end of the channel claims pages that are not its
+ * Returns the number of pages that changed, or as vmq_vmm_pages(). VMQ_EAGAIN: once more
+ * after the next interrupt. VMQ_EPEER: an end of the channel claims pages that are not its
  * own; what else was due has been done. */
 int vmq_guest_pages(struct vmq_guest *g, uint32_t slot);
 
@@ -110,7 +111,7 @@ void vmq_guest_detach(struct vmq_guest *g, uint32_t slot);
 
 /* ---- sleeping ----------------------------------------------------------------- */
 
-/* From the doorbell's interrupt handler. The interrupt stays in service until
+/* Take note of the doorbell's interrupt, in its handler. The interrupt stays in service until
  * vmq_guest_ack(): a peer that rings without pause interrupts once a look, and the
  * guest always gets on. So do other vectors of its priority class (vector / 16) and
  * below wait until then. */

@@ -42,10 +42,12 @@ struct vmq_kvm;
 
 struct vmq_kvm_config {
 	size_t size;          /* sizeof(struct vmq_kvm_config) */
-	const char *name;     /* these four as in struct vmq_vm_config */
-	const uint8_t *uuid;
-	uint32_t lane_size;
-	uint32_t pool_pages;
+	const char *name;     /* 1 to VMQ_NAME_MAX bytes, unique among those there */
+	const uint8_t *uuid;  /* 16 bytes; NULL: derived from the name */
+	uint32_t lane_size;   /* bytes of each lane that this VM receives on, power of
+	                       * two; 0: 262,144 */
+	uint32_t pool_pages;  /* pages of the pool it has with each peer; 0: 256;
+	                       * VMQ_NO_PAGES: none */
 	int vm_fd;            /* KVM_CREATE_VM's, with an interrupt controller in the
 	                       * kernel; the caller's, open until vmq_kvm_remove() */
 	uint32_t flags;       /* VMQ_KVM_* */
@@ -73,13 +75,13 @@ struct vmq_kvm_config {
  * doorbells are registered, and it is added to the VMM: from then on peers may send
  * to it. Before or while its vCPUs run.
  * Errors: as vmq_vmm_add(); VMQ_EINVAL, VMQ_ENOTSUP (this kernel lacks irqfd or
- * ioeventfd), VMQ_ESYS (KVM refused: that slot, address or GSI is
- * taken).
+ * ioeventfd, or the library the kvm transport), VMQ_ESYS (KVM refused: that slot,
+ * address or GSI is taken).
  */
 VMQ_API int vmq_kvm_add(struct vmq_vmm *vmm, const struct vmq_kvm_config *config,
 	struct vmq_kvm **kvm);
 
-/* Take it back: peers see the VM leave; doorbells, slot and memory are gone.
+/* Take a VM's queue back: peers see the VM leave; doorbells, slot and memory are gone.
  * VMQ_EBADF for NULL. */
 VMQ_API int vmq_kvm_remove(struct vmq_kvm *kvm);
 
@@ -87,7 +89,8 @@ VMQ_API int vmq_kvm_remove(struct vmq_kvm *kvm);
  * ends with vmq_kvm_remove(); do not remove it otherwise. */
 VMQ_API struct vmq_vm *vmq_kvm_vm(const struct vmq_kvm *kvm);
 
-/* The window as the VMM sees it: the same pages as the guest's. */
+/* The window as the VMM sees it: the same pages as the guest's. *size (size may be NULL)
+ * is its bytes. */
 VMQ_API void *vmq_kvm_window(const struct vmq_kvm *kvm, size_t *size);
 
 /*

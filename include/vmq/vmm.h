@@ -51,9 +51,9 @@ struct vmq_vmm_channel {
 	size_t size;
 	struct vmq_vmm_link *link; /* until `leave`, then vmq_vmm_detach() it */
 	uint32_t id;               /* the VM's own id */
-	uint32_t peer;             /* the other VM's id, */
-	const char *peer_name;     /* name and 16 bytes of UUID: copy them, they */
-	const uint8_t *peer_uuid;  /* are valid during the call only */
+	uint32_t peer;             /* the other VM's id */
+	const char *peer_name;     /* valid during the call only: copy it */
+	const uint8_t *peer_uuid;  /* 16 bytes, the same */
 	uint32_t side;             /* 0 or 1 */
 	uint32_t epoch;            /* for struct vmq_chan_config */
 	int fd;                    /* sealed memfd of the region; the VMM's, dup it */
@@ -98,14 +98,14 @@ struct vmq_vm_config {
 /*
  * Add a VM: makes a channel with each VM that is there and allowed, and calls
  * attach on both. A VM of the same name that was removed had the same id; the new
- * one has a new epoch. Errors: VMQ_EINVAL, VMQ_EEXIST (name in use), VMQ_ENOMEM,
- * VMQ_EMFILE; VMQ_EMSGSIZE (the window is too small for one channel).
+ * one has a new epoch. Errors: VMQ_EBADF, VMQ_EINVAL, VMQ_EEXIST (name in use),
+ * VMQ_ENOMEM, VMQ_EMFILE; VMQ_EMSGSIZE (the window is too small for one channel).
  */
 VMQ_API int vmq_vmm_add(struct vmq_vmm *vmm, const struct vmq_vm_config *config,
 	struct vmq_vm **vm);
 
 /* Remove a VM, dead or alive: its peers get `leave`, its window is free again
- * (left as fresh zero pages). Its links end; do not detach them. */
+ * (left as fresh zero pages). Its links end; do not detach them. VMQ_EBADF. */
 VMQ_API int vmq_vmm_remove(struct vmq_vm *vm);
 
 /* The VM's power is cut: its channels end as if it were removed, but the handle
@@ -116,19 +116,20 @@ VMQ_API int vmq_vmm_halt(struct vmq_vm *vm);
  * window is free again, and the link is void. VMQ_EBADF for NULL. */
 VMQ_API int vmq_vmm_detach(struct vmq_vmm_link *link);
 
-/* Its id on the fabric. */
+/* A VM's id on the fabric; 0 for NULL. */
 VMQ_API uint32_t vmq_vmm_id(const struct vmq_vm *vm);
 
 /*
- * May the two VMs of these names talk? Names may be of VMs that are not there
- * yet; "*" stands for every VM. The last word on a pair counts. Refusing a pair
- * that is connected ends its channel: both get `leave`. VMQ_EINVAL, VMQ_ENOMEM.
+ * Let the two VMs of these names talk, or not. Names may be of VMs that are not
+ * there yet; "*" stands for every VM. The last word on a pair counts. Refusing a pair
+ * that is connected ends its channel: both get `leave`. VMQ_EINVAL, VMQ_ENOMEM,
+ * VMQ_EBADF.
  */
 VMQ_API int vmq_vmm_allow(struct vmq_vmm *vmm, const char *a, const char *b);
 VMQ_API int vmq_vmm_refuse(struct vmq_vmm *vmm, const char *a, const char *b);
 
-/* May vm talk to the VM of that name? 0 (and it is there), VMQ_EAGAIN (once it
- * comes), VMQ_EACCES, VMQ_EINVAL (no name), VMQ_EBADF. */
+/* May vm talk to the VM of that name? Returns 0: yes, and it is there; VMQ_EAGAIN (once
+ * it comes), VMQ_EACCES, VMQ_EINVAL (no name), VMQ_EBADF. */
 VMQ_API int vmq_vmm_lookup(struct vmq_vm *vm, const char *name);
 
 /* Why a VM left for the VMM without meaning the queue. */
@@ -146,7 +147,7 @@ enum vmq_exit_reason {
 VMQ_API int vmq_vmm_exit(struct vmq_vm *vm, enum vmq_exit_reason reason);
 
 /* An immediate exit: the VM rang for that peer, for `what` (VMQ_KICK_*). Kicks the
- * peer, and drains as above. Returns the number of kicks; VMQ_ENOENT if it has no
+ * peer, and drains as vmq_vmm_exit() does. Returns the number of kicks; VMQ_ENOENT if it has no
  * channel there, and it was an exit all the same. VMQ_EINVAL, VMQ_EBADF. */
 VMQ_API int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer, unsigned what);
 
@@ -178,13 +179,15 @@ VMQ_API int vmq_vmm_pages(struct vmq_vmm_link *link, uint32_t first, uint32_t co
  * then. If a heartbeat of the VM moved since the last call, or nobody has a channel
  * with it: 0. Else its doorbell is rung, and once nothing has moved for limit_ns
  * since the first ring without an answer (monotonic clock), the VM is halted as by
- * vmq_vmm_halt(): VMQ_EGONE, now and from then on. VMQ_EINVAL (limit_ns < 1), VMQ_EBADF.
+ * vmq_vmm_halt(). VMQ_EGONE (that, now and from then on), VMQ_EINVAL (limit_ns < 1),
+ * VMQ_EBADF.
  */
 VMQ_API int vmq_vmm_watch(struct vmq_vm *vm, int64_t limit_ns);
 
 /* An endpoint of this process on the VMM: the host's own queue, to talk with the
- * VMs. As vmq_open(), with the name in options, which are needed; close it before
- * the VMM is destroyed. VMQ_EBADF, VMQ_EINVAL, and as vmq_vmm_add(). */
+ * VMs. Like vmq_open(), with the name in options, which are needed; close it before
+ * the VMM is destroyed. VMQ_EBADF, VMQ_EINVAL; VMQ_ENOTSUP (a library without the
+ * sim and the kvm transport); as vmq_vmm_add(). */
 VMQ_API int vmq_vmm_open(struct vmq_vmm *vmm, const struct vmq_options *options, struct vmq **q);
 
 struct vmq_vmm_stats {
@@ -199,7 +202,7 @@ struct vmq_vmm_stats {
 	uint64_t peers;             /* channels now */
 };
 
-/* Counters of one VM. VMQ_EBADF, VMQ_EINVAL. */
+/* Counters of one VM. VMQ_EBADF; VMQ_EINVAL (no stats, or of another size). */
 VMQ_API int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats);
 
 /* ---- bridges: VMs of several VMM processes ---------------------------------- */
@@ -239,8 +242,9 @@ struct vmq_bridge_options {
 	size_t errlen;
 };
 
-/* VMQ_EINVAL, VMQ_EBADF, VMQ_EEXIST (somebody listens there), VMQ_ESYS, VMQ_EMFILE,
- * VMQ_ENOMEM, VMQ_EBUSY (this VMM has a bridge). */
+/* Give a VMM its bridge, which listens at once. VMQ_EINVAL, VMQ_EBADF, VMQ_EEXIST
+ * (somebody listens there), VMQ_ESYS, VMQ_EMFILE, VMQ_ENOMEM, VMQ_EBUSY (this VMM has a
+ * bridge). */
 VMQ_API int vmq_bridge_open(struct vmq_vmm *vmm, const struct vmq_bridge_options *options,
 	struct vmq_bridge **bridge);
 
@@ -248,19 +252,20 @@ VMQ_API int vmq_bridge_open(struct vmq_vmm *vmm, const struct vmq_bridge_options
  * is there yet or not. VMQ_EINVAL, VMQ_ENOMEM, VMQ_EBADF. */
 VMQ_API int vmq_bridge_connect(struct vmq_bridge *bridge, const char *path);
 
-/* Readable when vmq_bridge_run() has something to do. VMQ_EBADF. */
+/* A file descriptor for poll, epoll or an event loop: readable when vmq_bridge_run() has
+ * something to do. Returns the descriptor, which is the bridge's. VMQ_EBADF. */
 VMQ_API int vmq_bridge_fd(struct vmq_bridge *bridge);
 
-/* Serve for timeout_ns (whole milliseconds of it), or until vmq_bridge_stop() (returns
- * 0). With VMQ_NOWAIT: what there is to do now, then VMQ_EAGAIN. VMQ_ETIMEDOUT,
- * VMQ_ESYS, VMQ_EBADF. */
+/* Serve the bridge for timeout_ns (whole milliseconds of it), or until vmq_bridge_stop():
+ * then it returns 0. With VMQ_NOWAIT: what there is to do now, then VMQ_EAGAIN.
+ * VMQ_EAGAIN, VMQ_ETIMEDOUT, VMQ_ESYS, VMQ_EBADF. */
 VMQ_API int vmq_bridge_run(struct vmq_bridge *bridge, int64_t timeout_ns);
 
 /* Make vmq_bridge_run() return. Any thread, and from a signal handler. */
 VMQ_API void vmq_bridge_stop(struct vmq_bridge *bridge);
 
-/* The other VMMs' VMs leave; the socket is removed. Not while another thread is in
- * vmq_bridge_run(). VMQ_EBADF. */
+/* End the bridge: the other VMMs' VMs leave; the socket is removed. Not while another
+ * thread is in vmq_bridge_run(). VMQ_EBADF. */
 VMQ_API int vmq_bridge_close(struct vmq_bridge *bridge);
 
 /* ---- the hub: a VMM of the hosted simulation, for VMs that are processes --- */
@@ -282,30 +287,34 @@ struct vmq_hub_options {
 	size_t errlen;
 };
 
-/* Listen. VMQ_EINVAL, VMQ_ETOPOLOGY, VMQ_EEXIST (a hub serves that path), VMQ_ESYS,
- * VMQ_EMFILE, VMQ_ENOMEM. */
+/* Make a hub, and listen at its path. VMQ_EINVAL, VMQ_ETOPOLOGY, VMQ_EEXIST (a hub serves
+ * that path), VMQ_ESYS, VMQ_EMFILE, VMQ_ENOMEM; VMQ_ENOTSUP (a library without the sim
+ * transport). */
 VMQ_API int vmq_hub_open(const struct vmq_hub_options *options, struct vmq_hub **hub);
 
-/* Serve for timeout_ns (whole milliseconds of it), or until vmq_hub_stop() (returns
- * 0). One thread at a time. VMQ_ETIMEDOUT (VMQ_EAGAIN for VMQ_NOWAIT), VMQ_ESYS. */
+/* Serve the hub's VMs for timeout_ns (whole milliseconds of it), or until vmq_hub_stop():
+ * then it returns 0. One thread at a time. VMQ_EAGAIN (with VMQ_NOWAIT), VMQ_ETIMEDOUT,
+ * VMQ_ESYS, VMQ_EBADF. */
 VMQ_API int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns);
 
 /* Make vmq_hub_run() return. Any thread, and from a signal handler. */
 VMQ_API void vmq_hub_stop(struct vmq_hub *hub);
 
-/* All VMs lose the fabric; the socket is removed. */
+/* End a hub: all VMs lose the fabric; the socket is removed. VMQ_EBADF. */
 VMQ_API int vmq_hub_close(struct vmq_hub *hub);
 
 /* The index-th VM that is or was there, from 0 on: its name, and in *there (may be
  * NULL) whether it is. The order changes as VMs come and go. VMQ_ENOENT: there are no
- * more; VMQ_EINVAL. */
+ * more; VMQ_EINVAL, VMQ_EBADF. */
 VMQ_API int vmq_hub_vm(struct vmq_hub *hub, unsigned index, char name[VMQ_NAME_MAX + 1],
 	bool *there);
 
-/* Counters of the VM of that name, also after it left. VMQ_ENOENT. */
+/* Counters of the VM of that name, also after it left. VMQ_ENOENT; VMQ_EINVAL (no stats, or
+ * of another size), VMQ_EBADF. */
 VMQ_API int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *stats);
 
-/* End a VM as a power cut would: SIGKILL to its process. VMQ_ENOENT, VMQ_ESYS. */
+/* End a VM as a power cut would: SIGKILL to its process. VMQ_ENOENT, VMQ_ESYS,
+ * VMQ_EBADF. */
 VMQ_API int vmq_hub_kill(struct vmq_hub *hub, const char *name);
 
 #ifdef __cplusplus

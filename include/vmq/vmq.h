@@ -173,7 +173,7 @@ struct vmq_peer_info {
 /* What is known of a peer. VMQ_ENOENT, VMQ_EINVAL. (A) */
 VMQ_API int vmq_peer_info(struct vmq *q, uint32_t peer, struct vmq_peer_info *info);
 
-/* Own id on the fabric, or a negative error. (A) */
+/* The endpoint's own id on the fabric. Returns the id, which is 1 or more. (A) */
 VMQ_API int64_t vmq_id(struct vmq *q);
 
 enum vmq_event_type {
@@ -189,10 +189,10 @@ enum vmq_event_type {
 
 struct vmq_event {
 	size_t size; /* set by the caller: sizeof(struct vmq_event) */
-	uint32_t type;
-	uint32_t peer;
-	int32_t reason;
-	char name[VMQ_NAME_MAX + 1];
+	uint32_t type;  /* enum vmq_event_type */
+	uint32_t peer;  /* whose news it is; not set by DOWN, LOST and BACK */
+	int32_t reason; /* as the type says, else 0 */
+	char name[VMQ_NAME_MAX + 1]; /* the peer's; "" with DOWN, LOST and BACK */
 };
 
 /*
@@ -211,8 +211,9 @@ VMQ_API int vmq_event(struct vmq *q, struct vmq_event *event, int64_t timeout_ns
 #define VMQ_SEND_LAZY 2u /* no exit: at a natural one, or when the peer looks */
 
 /*
- * Place a copy of data (len bytes, 0 and more) in the peer's queue. Waits up to
- * timeout_ns for room. No allocation; no system call unless it rings or waits. (S)
+ * Place a copy of data (len bytes, 0 and more) in the peer's queue. flags is one of
+ * VMQ_SEND_*. Waits up to timeout_ns for room. No allocation; no system call unless it
+ * rings or waits. (S)
  *
  * A message over the lane's inline limit (a quarter of the lane) goes in
  * fragments. One that does not fit into an empty lane needs a timeout, because
@@ -228,22 +229,22 @@ VMQ_API int vmq_send(struct vmq *q, uint32_t peer, const void *data, size_t len,
 
 struct vmq_iovec {
 	const void *base;
-	size_t len;
+	size_t len; /* bytes */
 };
 
-/* The same for a message in n pieces (at most 1,024). (S) */
+/* vmq_send() for a message in n pieces (at most 1,024). Errors as vmq_send(). (S) */
 VMQ_API int vmq_sendv(struct vmq *q, uint32_t peer, const struct vmq_iovec *iov, unsigned n,
 	uint32_t flags, int64_t timeout_ns);
 
 /* Send n messages, published and rung for together. Each must be within the
  * inline limit. Returns how many were placed, from the first on (fewer than n:
- * the lane filled up or the time ran out), or an error if none was. (S) */
+ * the lane filled up or the time ran out), or an error as vmq_send() if none was. (S) */
 VMQ_API int vmq_send_batch(struct vmq *q, uint32_t peer, const struct vmq_iovec *msgs,
 	unsigned n, uint32_t flags, int64_t timeout_ns);
 
 /* Place the message in the queue of each peer that is there (not in the own).
- * Returns how many got it. Whoever had no room in time is left out; if that was
- * everybody, VMQ_EAGAIN or VMQ_ETIMEDOUT. (S) */
+ * Whoever had no room in time is left out. Returns how many got it. VMQ_EAGAIN or
+ * VMQ_ETIMEDOUT: nobody had room; VMQ_EINVAL. (S) */
 VMQ_API int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t flags,
 	int64_t timeout_ns);
 
@@ -252,17 +253,18 @@ VMQ_API int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t 
  * in the peer's queue, to be filled, then vmq_commit(). Nothing else may be sent
  * to that peer in between; a second vmq_reserve() drops the first. With
  * VMQ_OPEN_THREADSAFE, other threads that send to the peer meanwhile find it full,
- * and their vmq_reserve() gives VMQ_EBUSY. Errors as vmq_send(). (S)
+ * and their vmq_reserve() gives VMQ_EBUSY. VMQ_EBUSY; VMQ_EMSGSIZE (over the inline
+ * limit); as vmq_send(). (S)
  */
 VMQ_API int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data,
 	int64_t timeout_ns);
 
 /* Send what vmq_reserve() gave, cut to len bytes. VMQ_EINVAL: nothing reserved,
- * or len is larger; VMQ_EGONE, VMQ_EPEER. (S) */
+ * or len is larger; VMQ_EGONE, VMQ_EACCES, VMQ_EPEER. (S) */
 VMQ_API int vmq_commit(struct vmq *q, size_t len, uint32_t flags);
 
-/* Ring for every lazy message that a sleeping peer has not seen. Returns how
- * many doorbells were rung. (S) */
+/* Ring for every lazy message that a sleeping peer has not seen. Returns how many
+ * doorbells were rung. (S) */
 VMQ_API int vmq_flush(struct vmq *q);
 
 /* A natural exit of this VM: the VMM drains what was sent lazily. (S) */
@@ -285,7 +287,8 @@ struct vmq_page {
  * Take pages for len bytes (contiguous) out of the pool shared with the peer.
  * Waits up to timeout_ns for pages to return. Their bytes are not cleared.
  * VMQ_ENOMEM (none free, and VMQ_NOWAIT), VMQ_ETIMEDOUT, VMQ_EMSGSIZE (larger than
- * the pool), VMQ_ENOTSUP (no pool), VMQ_ENOENT, VMQ_EGONE, VMQ_EPEER. (S)
+ * the pool), VMQ_ENOTSUP (no pool), VMQ_ENOENT, VMQ_EGONE, VMQ_EACCES, VMQ_EPEER,
+ * VMQ_EINVAL. (S)
  */
 VMQ_API int vmq_page_alloc(struct vmq *q, uint32_t peer, size_t len, struct vmq_page *page,
 	int64_t timeout_ns);
@@ -311,7 +314,7 @@ VMQ_API int vmq_page_send(struct vmq *q, struct vmq_page *page, enum vmq_page_mo
 
 /* Give pages up: own ones go back to their pool (lent ones once the borrower has
  * freed them too), received ones to the peer. page->addr is void afterwards.
- * VMQ_ESTALE (double free, moved away, of an earlier life), VMQ_EINVAL. (A) */
+ * VMQ_ESTALE (double free, moved away, of an earlier life), VMQ_EINVAL (no page). (A) */
 VMQ_API int vmq_page_free(struct vmq *q, struct vmq_page *page);
 
 /* ---- receive -------------------------------------------------------------- */
@@ -343,7 +346,7 @@ struct vmq_msg {
  * A message whose pages another VMM has yet to take from their sender is not there
  * before they are; other peers' are.
  * VMQ_EAGAIN, VMQ_ETIMEDOUT; VMQ_ECONN once the hub is gone and all is received;
- * VMQ_ENOMEM (pages could not be mapped; the message stays).
+ * VMQ_ENOMEM (pages could not be mapped; the message stays); VMQ_EINVAL.
  */
 VMQ_API int64_t vmq_recv(struct vmq *q, void *buf, size_t cap, struct vmq_msg *msg,
 	int64_t timeout_ns);
@@ -375,8 +378,8 @@ VMQ_API int vmq_release(struct vmq *q);
 
 struct vmq_pollfd {
 	struct vmq *q;
-	uint32_t events;
-	uint32_t revents;
+	uint32_t events;  /* in: VMQ_POLL_* that are waited for */
+	uint32_t revents; /* out: VMQ_POLL_* that there are */
 };
 
 /* Wait until one of n endpoints (at most VMQ_POLL_LIMIT) has one of its events.
@@ -390,7 +393,7 @@ VMQ_API int vmq_poll(struct vmq_pollfd *fds, unsigned n, int64_t timeout_ns);
  * so: call vmq_recv() without waiting until it gives VMQ_EAGAIN, then vmq_event()
  * likewise if events matter; from then on, and only then, the next message, the next
  * piece of news, or room in a lane that refused a message makes it readable.
- * VMQ_ENOTSUP with an env of one's own, VMQ_EMFILE. (A)
+ * Returns the descriptor. VMQ_ENOTSUP with an env of one's own, VMQ_EMFILE. (A)
  */
 VMQ_API int vmq_fd(struct vmq *q);
 
@@ -408,7 +411,7 @@ VMQ_API int vmq_fd(struct vmq *q);
 #define VMQ_CAP_ENFORCED (1ull << 9) /* page mappings are the VMM's work, out of
                                       * the VM's reach */
 
-/* VMQ_CAP_* bits of the endpoint's transport; 0 for a bad handle. (A) */
+/* What the endpoint's transport can do. Returns VMQ_CAP_* bits; 0 for a bad handle. (A) */
 VMQ_API uint64_t vmq_caps(struct vmq *q);
 
 /* Counted since vmq_open(), over all peers. */
@@ -431,8 +434,8 @@ struct vmq_stats {
 	uint64_t peers;            /* there now, without oneself */
 };
 
-/* Copy the counters. VMQ_EINVAL. (A; without VMQ_OPEN_THREADSAFE, what the other
- * thread counts meanwhile may be behind) */
+/* Copy the counters. VMQ_EINVAL (no stats, or of another size). (A; without
+ * VMQ_OPEN_THREADSAFE, what the other thread counts meanwhile may be behind) */
 VMQ_API int vmq_stats(struct vmq *q, struct vmq_stats *stats);
 
 /* A code's text, in English, static. Any number gets one. */
