@@ -136,7 +136,7 @@ int vmq_bridge_open(struct vmq_vmm *vmm, const struct vmq_bridge_options *o, str
 
 	if (!vmm)
 		return VMQ_EBADF;
-	if (!o || !out || o->size != sizeof(*o))
+	if (!o || !out || !vmq__sized_in(o, sizeof(*o)))
 		return VMQ_EINVAL;
 	if (o->errmsg && o->errlen)
 		o->errmsg[0] = 0;

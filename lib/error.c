@@ -6,6 +6,8 @@
 
 #include "internal.h"
 
+#define SIZED_MAX 4096u /* bytes of a struct, in any version */
+
 const char *vmq_strerror(int code)
 {
 	switch (code) {
@@ -86,4 +88,34 @@ void vmq__uuid_of(const char *name, uint8_t uuid[16])
 		uuid[i] = (uint8_t)(h[i / 8] >> 8 * (i % 8));
 	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x80);
 	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
+static size_t size_of(const void *sized)
+{
+	size_t size;
+
+	memcpy(&size, sized, sizeof(size));
+	return size;
+}
+
+bool vmq__sized_in(const void *options, size_t known)
+{
+	size_t size = size_of(options);
+
+	if (size < known || size > SIZED_MAX)
+		return false;
+	for (const uint8_t *at = options; known < size; known++)
+		if (at[known])
+			return false;
+	return true;
+}
+
+bool vmq__sized_out(void *info, size_t known)
+{
+	size_t size = size_of(info);
+
+	if (size < known || size > SIZED_MAX)
+		return false;
+	memset((uint8_t *)info + known, 0, size - known);
+	return true;
 }

@@ -7,7 +7,7 @@
 
 int vmq_hub_open(const struct vmq_hub_options *o, struct vmq_hub **hub)
 {
-	if (!o || !hub || o->size != sizeof(*o) || !o->path)
+	if (!o || !hub || !vmq__sized_in(o, sizeof(*o)) || !o->path)
 		return VMQ_EINVAL;
 	if (o->errmsg && o->errlen)
 		snprintf(o->errmsg, o->errlen, "this library was built without the sim transport");

@@ -262,6 +262,12 @@ static inline void vmq__exit(struct vmq *q, enum vmq_exit_reason reason, bool la
 	q->ops->exit(q->state, reason, lazy);
 }
 
+/* error.c: structs that begin with `size`. A caller that was built with a later version may
+ * have a larger one. What it hands in beyond what is known here must be 0, or it asks for
+ * something that this version does not do; what it gets back there is 0. */
+bool vmq__sized_in(const void *options, size_t known);
+bool vmq__sized_out(void *info, size_t known);
+
 /* wait.c */
 uint64_t vmq__now(const struct vmq *q);
 uint64_t vmq__deadline(const struct vmq *q, int64_t timeout_ns);

@@ -212,7 +212,7 @@ int vmq_event(struct vmq *q, struct vmq_event *event, int64_t timeout_ns)
 
 	if (!vmq__live(q))
 		return VMQ_EBADF;
-	if (!event || event->size != sizeof(*event))
+	if (!event || !vmq__sized_out(event, sizeof(*event)))
 		return VMQ_EINVAL;
 	memset(event->name, 0, sizeof(event->name));
 	event->type = event->peer = 0;

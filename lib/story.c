@@ -103,7 +103,7 @@ int vmq_peer_info(struct vmq *q, uint32_t peer, struct vmq_peer_info *info)
 
 	if (!vmq__live(q))
 		return VMQ_EBADF;
-	if (!info || info->size != sizeof(*info))
+	if (!info || !vmq__sized_out(info, sizeof(*info)))
 		return VMQ_EINVAL;
 	pthread_mutex_lock(&q->lock);
 	if (peer < VMQ__PEERS && q->stories[peer].info.size) {

@@ -18,7 +18,7 @@ int vmq_vmm_create(const struct vmq_vmm_options *options, struct vmq_vmm **out)
 	struct vmq_vmm *vmm;
 	uint64_t seed;
 
-	if (!out || (options && options->size != sizeof(*options)))
+	if (!out || (options && !vmq__sized_in(options, sizeof(*options))))
 		return VMQ_EINVAL;
 	if (options)
 		o = *options;
@@ -63,7 +63,7 @@ bool vmq__vmm_sizes_ok(const struct vmq_vm_config *c)
 
 static int config_check(const struct vmq_vm_config *c)
 {
-	if (!c || c->size != sizeof(*c) || !vmq__name_ok(c->name) || !c->attach || !c->leave)
+	if (!c || !vmq__sized_in(c, sizeof(*c)) || !vmq__name_ok(c->name) || !c->attach || !c->leave)
 		return VMQ_EINVAL;
 	if (!doorbells_ok(c) || !vmq__vmm_sizes_ok(c))
 		return VMQ_EINVAL;

@@ -5,8 +5,8 @@
 #include <time.h>
 
 #include "core/atomic.h"
+#include "internal.h"
 #include "loop.h"
-#include "probe.h"
 #include "vmm.h"
 
 /* Others have the eventfd too, and may have filled it or made it wait: it is never
@@ -136,7 +136,7 @@ int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats)
 {
 	if (!vm)
 		return VMQ_EBADF;
-	if (!stats || stats->size != sizeof(*stats))
+	if (!stats || !vmq__sized_out(stats, sizeof(*stats)))
 		return VMQ_EINVAL;
 	pthread_mutex_lock(&vm->vmm->lock);
 	*stats = vm->stats;

@@ -99,7 +99,7 @@ static int check(const struct vmq_options *o)
 	if (o->max_msg > MSG_LIMIT)
 		return fail(o, VMQ_EINVAL, "messages of up to %u bytes are over the limit of %u",
 			o->max_msg, MSG_LIMIT);
-	if (o->env && (o->env->size != sizeof(*o->env) || !o->env->now || !o->env->wait ||
+	if (o->env && (!vmq__sized_in(o->env, sizeof(*o->env)) || !o->env->now || !o->env->wait ||
 			!o->env->wake || !o->env->random))
 		return fail(o, VMQ_EINVAL, "the env is of another size, or lacks a function");
 	return 0;
@@ -241,7 +241,7 @@ static int open_at(const struct place *at, const struct vmq_options *o, struct v
 /* The caller's options, or none, to be completed. */
 static int begin(struct vmq_options *o, const struct vmq_options *options, struct vmq **q)
 {
-	if (!q || (options && options->size != sizeof(*options)))
+	if (!q || (options && !vmq__sized_in(options, sizeof(*options))))
 		return VMQ_EINVAL;
 	*q = NULL;
 	*o = options ? *options : (struct vmq_options){ .size = sizeof(*o) };
@@ -344,7 +344,7 @@ int vmq_stats(struct vmq *q, struct vmq_stats *stats)
 {
 	if (!vmq__live(q))
 		return VMQ_EBADF;
-	if (!stats || stats->size != sizeof(*stats))
+	if (!stats || !vmq__sized_out(stats, sizeof(*stats)))
 		return VMQ_EINVAL;
 	vmq__tx_lock(q);
 	vmq__rx_lock(q);

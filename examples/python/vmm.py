@@ -11,7 +11,7 @@ import vmq
 def guest(path: str, name: str, peer: str) -> None:
     with vmq.open(f"sim:unix={path}?name={name}") as q:
         q.send(peer, f"greetings from {name}".encode(), when=vmq.When.LAZY)
-        print(q.recv(timeout=10).data.decode(), flush=True)
+        print(q.recv(timeout=10).data.decode() + "\n", end="", flush=True)
 
 
 if __name__ == "__main__":

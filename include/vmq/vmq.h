@@ -13,6 +13,10 @@
  * takes a null or closed handle and answers VMQ_EBADF, refuses unknown flags with
  * VMQ_EINVAL, and after a failure has changed nothing that it does not name.
  *
+ * Structs that begin with `size` grow from version to version: the caller sets it to
+ * the sizeof of what it was built with. A struct that is larger than the library's own
+ * is taken if the rest is 0, and filled with 0 there.
+ *
  * Time: each call that may wait takes a timeout in nanoseconds, VMQ_NOWAIT (0)
  * or VMQ_FOREVER (negative). It returns VMQ_EAGAIN if it was not to wait, and
  * VMQ_ETIMEDOUT when the time is up.

@@ -211,7 +211,7 @@ int vmq_kvm_stats(struct vmq_kvm *k, struct vmq_kvm_stats *stats)
 {
 	if (!k)
 		return VMQ_EBADF;
-	if (!stats || stats->size != sizeof(*stats))
+	if (!stats || !vmq__sized_out(stats, sizeof(*stats)))
 		return VMQ_EINVAL;
 	*stats = (struct vmq_kvm_stats){
 		.size = sizeof(*stats),

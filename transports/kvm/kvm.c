@@ -23,7 +23,7 @@ static bool pages(uint64_t n)
 
 static int config_check(const struct vmq_kvm_config *c)
 {
-	if (!c || c->size != sizeof(*c) || c->flags & ~(VMQ_KVM_EXITS | VMQ_KVM_ROUTE))
+	if (!c || !vmq__sized_in(c, sizeof(*c)) || c->flags & ~(VMQ_KVM_EXITS | VMQ_KVM_ROUTE))
 		return VMQ_EINVAL;
 	if (!pages(c->window) || !pages(c->window_size) || c->window + c->window_size < c->window)
 		return VMQ_EINVAL;

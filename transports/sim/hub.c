@@ -103,7 +103,7 @@ int vmq_hub_open(const struct vmq_hub_options *o, struct vmq_hub **out)
 	struct vmq_hub *hub;
 	int rc;
 
-	if (!o || !out || o->size != sizeof(*o) || !o->path)
+	if (!o || !out || !vmq__sized_in(o, sizeof(*o)) || !o->path)
 		return VMQ_EINVAL;
 	if (o->errmsg && o->errlen)
 		o->errmsg[0] = 0;
@@ -273,7 +273,7 @@ int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *s
 
 	if (!hub)
 		return VMQ_EBADF;
-	if (!name || !stats || stats->size != sizeof(*stats))
+	if (!name || !stats || !vmq__sized_out(stats, sizeof(*stats)))
 		return VMQ_EINVAL;
 	vm = by_name(hub, name);
 	if (vm) {

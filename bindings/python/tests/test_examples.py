@@ -70,15 +70,19 @@ def test_vmm():
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
 
 
-def test_the_readmes_python_runs():
-    """Each block of Python in the README, one after the other in one program."""
-    with open(os.path.join(HERE, "README.md")) as file:
+@pytest.mark.parametrize(
+    "folder, count, first",
+    [(HERE, 3, "b'hello'"), (os.path.join(HERE, "..", ".."), 1, "guest got: hello from the host")],
+)
+def test_the_readmes_python_runs(folder, count, first):
+    """Each block of Python in a README, one after the other in one program."""
+    with open(os.path.join(folder, "README.md")) as file:
         blocks = re.findall(r"```python\n(.*?)```", file.read(), re.S)
-    assert len(blocks) >= 3
+    assert len(blocks) >= count
     done = subprocess.run(
         [sys.executable, "-"], input="\n".join(blocks), stdout=subprocess.PIPE, text=True,
         timeout=PATIENCE,
     )
     assert done.returncode == 0
-    assert done.stdout.splitlines()[0] == "b'hello'"
+    assert done.stdout.splitlines()[0] == first
     assert vmq.__version__
