@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmq.c - the command `vmq`: finds the sub-command and runs it. */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common.h"
+#include "misuse.h"
 
 static const struct tool_command commands[] = {
 	{ "send", tool_send, "send messages to a VM" },
@@ -23,16 +25,16 @@ static const struct tool_command commands[] = {
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to, "usage: vmq COMMAND [OPTION]...\n\n");
+	printf("usage: vmq COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %-15s %s\n", commands[i].name, commands[i].help);
-	fprintf(to,
+		printf("  %-15s %s\n", commands[i].name, commands[i].help);
+	printf(
 		"\n`vmq COMMAND --help` says more. `vmq --version` says which libvmq this is.\n"
 		"Exit codes: 0 done, 1 failed, 2 called wrongly, 3 the time was up (--timeout), 4 the peer or\n"
 		"the fabric has gone.\n");
-	return code;
+	return TOOL_OK;
 }
 
 static int run(const struct tool_command *command, int argc, char **argv)
@@ -53,10 +55,11 @@ static int run(const struct tool_command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	tool_std_fds();
+	opterr = 0; /* the commands say it themselves */
 	if (argc < 2)
-		return usage(stderr, TOOL_USAGE);
+		return misuse("vmq", "a COMMAND is needed");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-		return usage(stdout, TOOL_OK);
+		return usage();
 	if (!strcmp(argv[1], "--version")) {
 		printf("vmq %s\n", vmq_version());
 		return TOOL_OK;
@@ -64,6 +67,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return run(&commands[i], argc - 1, argv + 1);
-	fprintf(stderr, "vmq: '%s' is not a command of vmq\n", argv[1]);
-	return usage(stderr, TOOL_USAGE);
+	return misuse("vmq", "'%.60s' is not a command of vmq", argv[1]);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "misuse.h"
 
 #define CHUNK 65536u
 
@@ -37,9 +38,9 @@ struct cat {
 	_Atomic uint64_t moved, last; /* bytes; when something last moved */
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq cat [OPTION]... ADDRESS PEER\n\n"
 		"Sends standard input to the VM that is called PEER, and prints what comes from it, both at once,\n"
 		"byte by byte, until both have ended. PEER runs `vmq cat` as well, or a program that takes an\n"
@@ -51,7 +52,7 @@ static int usage(FILE *to, int code)
 		"ivshmem:BDF, xen:FABRIC, with ?name=NAME behind it.\n\n"
 		"Exit codes: 0 both have ended, 1 failed, 2 called wrongly, 3 the time was up, 4 PEER left before\n"
 		"that, or the fabric has gone.\n");
-	return code;
+	return TOOL_OK;
 }
 
 static void moved(struct cat *c, size_t bytes)
@@ -377,8 +378,10 @@ static int parse(int argc, char **argv, struct cat *c)
 
 	while ((opt = getopt_long(argc, argv, "t:h", longs, NULL)) >= 0) {
 		if (opt == 'h')
-			return usage(stdout, TOOL_OK);
-		if (opt != 't' || !tool_seconds("--timeout", optarg, &c->timeout))
+			return usage();
+		if (opt == '?')
+			return misuse_option(tool_name, argv);
+		if (!tool_seconds("--timeout", optarg, &c->timeout))
 			return TOOL_USAGE;
 	}
 	if (argc - optind != 2)

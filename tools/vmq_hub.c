@@ -12,6 +12,7 @@
 
 #include <vmq/vmm.h>
 
+#include "misuse.h"
 #include "vmq.h"
 
 #define TICK_MAX_US 10000000ul
@@ -23,9 +24,9 @@ struct session {
 
 static struct vmq_hub *volatile to_stop; /* for the signal handler */
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq hub [-t TOPOLOGY] [-k TICK_US] [-q] [-j] SOCKET\n\n"
 		"Serves VMs that are processes. They open sim:unix=SOCKET?name=NAME.\n\n"
 		"  -t, --topology FILE  JSON: which VMs there are, and who may talk to whom\n"
@@ -34,7 +35,7 @@ static int usage(FILE *to, int code)
 		"  -j, --json           the counters at the end as one line of JSON\n"
 		"  -h, --help\n\n"
 		"Prints `ready SOCKET` when VMs may come. SIGINT and SIGTERM end it.\n");
-	return code;
+	return TOOL_OK;
 }
 
 /* ---- what the hub says ------------------------------------------------------- */
@@ -170,7 +171,7 @@ static int parse(int argc, char **argv, struct session *s, struct vmq_hub_option
 
 	while ((c = getopt_long(argc, argv, "t:k:qjh", longs, NULL)) >= 0) {
 		if (c == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
 		if (c == 't')
 			o->topology = optarg;
 		else if (c == 'q')
@@ -178,14 +179,14 @@ static int parse(int argc, char **argv, struct session *s, struct vmq_hub_option
 		else if (c == 'j')
 			s->json = true;
 		else if (c != 'k')
-			return usage(stderr, TOOL_USAGE);
+			return misuse_option(argv[0], argv);
 		else if (tick(optarg, &o->tick_us)) {
 			fprintf(stderr, "vmq hub: -k takes 1 to %lu microseconds\n", TICK_MAX_US);
 			return TOOL_USAGE;
 		}
 	}
 	if (optind != argc - 1)
-		return usage(stderr, TOOL_USAGE);
+		return misuse(argv[0], "one SOCKET is needed");
 	o->path = argv[optind];
 	return -1;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "misuse.h"
 
 #define WAIT_MS 500 /* what a peer is given to show up */
 
@@ -18,9 +19,9 @@ struct ls {
 	int64_t wait;
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq ls [OPTION]... ADDRESS\n\n"
 		"Who is on a fabric: id, name, state, largest message, epoch (one for each life) and UUID. Joins\n"
 		"it as vmq-ls-PID, or with the ADDRESS's name, for as long as that takes.\n\n"
@@ -30,7 +31,7 @@ static int usage(FILE *to, int code)
 		"ADDRESS is one of sim:unix=PATH, kvm:unix=PATH, ivshmem:unix=PATH, ivshmem:file=PATH, ivshmem:,\n"
 		"ivshmem:BDF, xen:FABRIC.\n\n"
 		"Exit codes: 0 done, also if nobody is there; 1 failed, 2 called wrongly, 4 the fabric has gone.\n");
-	return code;
+	return TOOL_OK;
 }
 
 /* ---- who is there ------------------------------------------------------------------------ */
@@ -157,11 +158,11 @@ static int parse(int argc, char **argv, struct ls *l)
 
 	while ((c = getopt_long(argc, argv, "jw:h", longs, NULL)) >= 0) {
 		if (c == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
 		if (c == 'w' && !tool_seconds("--wait", optarg, &l->wait))
 			return TOOL_USAGE;
 		if (c == '?')
-			return TOOL_USAGE;
+			return misuse_option(tool_name, argv);
 		l->json |= c == 'j';
 	}
 	if (argc - optind != 1)

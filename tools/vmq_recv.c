@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "misuse.h"
 
 #define FIRST_CAP 65536u
 
@@ -26,9 +27,9 @@ struct recv {
 	uint64_t deadline, got, bytes;
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq recv [OPTION]... ADDRESS\n\n"
 		"Prints each message that other VMs send to this one, and a newline behind it, until it is ended.\n"
 		"VMs may come, leave and come back meanwhile.\n\n"
@@ -47,7 +48,7 @@ static int usage(FILE *to, int code)
 		"ivshmem:BDF, xen:FABRIC, with ?name=NAME behind it. &max=BYTES sets the largest message (1 MiB).\n\n"
 		"Exit codes: 0 all N came, 1 failed, 2 called wrongly, 3 the time was up, 4 PEER or the fabric\n"
 		"has gone.\n");
-	return code;
+	return TOOL_OK;
 }
 
 /* ---- one message --------------------------------------------------------------------- */
@@ -242,7 +243,7 @@ static bool option(struct recv *r, int c)
 	r->raw |= c == 'r';
 	r->until_gone |= c == 'g';
 	r->verbose |= c == 'v';
-	return c != '?';
+	return true;
 }
 
 /* -1: go on; else the exit code. */
@@ -260,7 +261,9 @@ static int parse(int argc, char **argv, struct recv *r)
 
 	while ((c = getopt_long(argc, argv, "n:t:g0rjo:vh", longs, NULL)) >= 0) {
 		if (c == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
+		if (c == '?')
+			return misuse_option(tool_name, argv);
 		if (!option(r, c))
 			return TOOL_USAGE;
 	}

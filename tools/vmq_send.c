@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "misuse.h"
 
 #define ONE_RECORD 1024 /* a message of this size is whole in any lane, or not there at all */
 #define CHUNK 65536u
@@ -35,9 +36,9 @@ struct input {
 	bool end;
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq send [OPTION]... ADDRESS PEER [MESSAGE]...\n\n"
 		"Sends each MESSAGE to the VM that is called PEER. Without one, standard input is the message.\n\n"
 		"  -l, --lines        each line of the input is a message, without its newline\n"
@@ -50,7 +51,7 @@ static int usage(FILE *to, int code)
 		"ivshmem:BDF, xen:FABRIC, with settings behind it: ?name=NAME. Without a name it is vmq-send-PID.\n\n"
 		"Exit codes: 0 all were sent, 1 failed, 2 called wrongly, 3 the time was up, 4 PEER or the fabric\n"
 		"has gone.\n", WAIT_S);
-	return code;
+	return TOOL_OK;
 }
 
 /* ---- one message --------------------------------------------------------------------- */
@@ -274,11 +275,11 @@ static int parse(int argc, char **argv, struct send *s)
 
 	while ((c = getopt_long(argc, argv, "lf:t:h", longs, NULL)) >= 0) {
 		if (c == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
 		if (c == 't' && !tool_seconds("--timeout", optarg, &s->timeout))
 			return TOOL_USAGE;
 		if (c == '?')
-			return TOOL_USAGE;
+			return misuse_option(tool_name, argv);
 		s->lines |= c == 'l';
 		s->now |= c == 'n';
 		s->lazy |= c == 'z';

@@ -14,11 +14,11 @@ expect() {
 	has vmq "$text"
 }
 
-expect 2 "usage:"
+expect 2 "see vmq --help"
 expect 0 "usage:" --help
 expect 0 "vmq 0." --version
 expect 2 "is not a command" nonsense
-expect 2 "usage: vmq hub" hub
+expect 2 "see vmq hub --help" hub
 expect 0 "usage: vmq hub" hub --help
 expect 2 "vmq hub: " hub -x "$tmp/hub"
 expect 2 "microseconds" hub -k 0 "$tmp/hub"

@@ -19,8 +19,18 @@ for command in send recv cat ls; do
 	[ ! -s "$tmp/run-err.out" ] || fail "help belongs on standard output"
 	bad 2 "vmq $command: " $command
 	run 2 $command --nonsense a b
-	one_line run-err "unrecognized option '--nonsense'"
+	one_line run-err "vmq $command: option '--nonsense' is not known, or its value is missing; see vmq $command --help"
 done
+
+bad 2 "vmq: a COMMAND is needed; see vmq --help"
+bad 2 "vmq: 'nonsense' is not a command of vmq; see vmq --help" nonsense
+for command in top stats dump hub; do
+	bad 2 "vmq $command: option '--nonsense' is not known, or its value is missing; see vmq $command --help" \
+		$command --nonsense
+	bad 2 "vmq $command: " $command
+done
+bad 2 "vmq hub: one SOCKET is needed; see vmq hub --help" hub a b
+bad 2 "vmq hub: option -k is not known, or its value is missing; see vmq hub --help" hub -k
 
 # Nobody is there: the command that starts one.
 for command in 'send -t 1' 'recv -t 1' 'cat -t 1' ls; do

@@ -13,6 +13,7 @@
 #include <vmq/vmq.h>
 
 #include "doctor.h"
+#include "misuse.h"
 #include "vmq.h"
 
 struct command {
@@ -22,9 +23,9 @@ struct command {
 	char address[512];
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq doctor [--fix] [--json] [TRANSPORT]\n\n"
 		"Says which transports can work on this machine, a guest or a host, what is missing, and\n"
 		"the commands that mend it. TRANSPORT is one of:\n\n"
@@ -41,7 +42,7 @@ static int usage(FILE *to, int code)
 		"  -h, --help\n\n"
 		"Exit codes: 0 it works, or at least one of them does; 1 none does, or --fix failed; 2 called\n"
 		"wrongly.\n");
-	return code;
+	return TOOL_OK;
 }
 
 /* ---- the command line ------------------------------------------------------------------- */
@@ -122,22 +123,20 @@ static int parse(int argc, char **argv, struct command *c, struct doctor *d)
 
 	while ((o = getopt_long(argc, argv, "fjh", longs, NULL)) >= 0) {
 		if (o == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
 		if (o == 'f')
 			c->fix = true;
 		else if (o == 'j')
 			c->json = true;
 		else
-			return usage(stderr, TOOL_USAGE);
+			return misuse_option("vmq doctor", argv);
 	}
 	if (optind == argc)
 		everything(c);
 	else if (optind != argc - 1)
-		return usage(stderr, TOOL_USAGE);
-	else if (transport(c, d, argv[optind])) {
-		fprintf(stderr, "vmq doctor: '%s' is not a transport\n", argv[optind]);
-		return usage(stderr, TOOL_USAGE);
-	}
+		return misuse("vmq doctor", "one TRANSPORT at most");
+	else if (transport(c, d, argv[optind]))
+		return misuse("vmq doctor", "'%.60s' is not a transport", argv[optind]);
 	if (c->fix && !looks_at(c, doctor_guest) && !looks_at(c, doctor_xen)) {
 		fprintf(stderr, "vmq doctor: --fix can mend ivshmem in a guest, and xen, and nothing else\n");
 		return TOOL_USAGE;

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "misuse.h"
 #include "srv.h"
 #include "vmq.h"
 
@@ -31,9 +32,9 @@ static const struct option longs[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq ivshmem-server [OPTION]... SOCKET\n\n"
 		"Gives QEMU's guests and programs of this host one region of memory, and doorbells:\n"
 		"  qemu-system-x86_64 ... -chardev socket,id=iv,path=SOCKET \\\n"
@@ -64,7 +65,7 @@ static int usage(FILE *to, int code)
 		"  -h, --help\n\n"
 		"Prints `ready SOCKET` when clients may come, and then what happens, to standard error.\n"
 		"SIGINT and SIGTERM end it. %s\n", srv_systemd_help);
-	return code;
+	return TOOL_OK;
 }
 
 static int wrong(const char *option, const char *takes)
@@ -131,9 +132,7 @@ static int option(int c, struct srv_options *o)
 	int code;
 
 	if (c == 'h')
-		return usage(stdout, TOOL_OK);
-	if (c == '?')
-		return usage(stderr, TOOL_USAGE);
+		return usage();
 	o->format |= c == OPT_FORMAT;
 	o->quiet |= c == 'q';
 	o->json |= c == 'j';
@@ -147,12 +146,12 @@ static int parse(int argc, char **argv, struct srv_options *o)
 	int c, code;
 
 	while ((c = getopt_long(argc, argv, "s:n:c:m:o:qjh", longs, NULL)) >= 0) {
-		code = option(c, o);
+		code = c == '?' ? misuse_option(argv[0], argv) : option(c, o);
 		if (code >= 0)
 			return code;
 	}
 	if (optind < argc - 1)
-		return usage(stderr, TOOL_USAGE);
+		return misuse(argv[0], "one SOCKET at most");
 	o->path = argv[optind]; /* NULL, if there is none */
 	beat = o->plan.beat_ms ? o->plan.beat_ms : VMQ_IVSHMEM_BEAT_MS;
 	dead = o->plan.dead_ms ? o->plan.dead_ms : VMQ_IVSHMEM_DEAD_MS;

@@ -4,14 +4,15 @@
 #include <stdlib.h>
 
 #include "common.h"
+#include "misuse.h"
 #include "dump.h"
 
 #define RECORDS 16
 #define RECORDS_MAX 1000000u
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq dump [-j] [-r N] [-p] REGION\n\n"
 		"Decodes a file that holds a channel's region, or a whole ivshmem region: header, both\n"
 		"ends, what is in flight, pages; and says what is wrong with it: then it fails. A live\n"
@@ -20,7 +21,7 @@ static int usage(FILE *to, int code)
 		"  -r, --records N   show so many records of each lane (%d)\n"
 		"  -p, --page-words  show the words of each page that somebody says something of\n"
 		"  -h, --help\n", RECORDS);
-	return code;
+	return TOOL_OK;
 }
 
 static int dump_channel(const struct watch_source *src, const struct dump_options *o, bool json, bool *wrong)
@@ -88,9 +89,9 @@ int tool_dump(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "jr:ph", longs, NULL)) >= 0) {
 		if (c == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
 		if (c == '?')
-			return usage(stderr, TOOL_USAGE);
+			return misuse_option(tool_name, argv);
 		if (c == 'r' && !tool_number("--records", optarg, 0, RECORDS_MAX, &o.records))
 			return TOOL_USAGE;
 		json |= c == 'j';

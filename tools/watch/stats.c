@@ -5,18 +5,19 @@
 #include <stdio.h>
 
 #include "common.h"
+#include "misuse.h"
 #include "stats.h"
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq stats [-j|-p] WHAT\n\n"
 		"Prints the counters of VMs and channels, once. WHAT is a hub's socket (sim:unix=PATH,\n"
 		"or PATH), or a file that holds a channel's region or a whole ivshmem region.\n\n"
 		"  -j, --json        as one line of JSON\n"
 		"  -p, --prometheus  in the text format of Prometheus\n"
 		"  -h, --help\n");
-	return code;
+	return TOOL_OK;
 }
 
 void stats_exits(const struct watch_vm *vm, struct stats_exit exits[STATS_EXITS])
@@ -137,9 +138,9 @@ int tool_stats(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "jph", longs, NULL)) >= 0) {
 		if (c == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
 		if (c != 'j' && c != 'p')
-			return usage(stderr, TOOL_USAGE);
+			return misuse_option(tool_name, argv);
 		if (print != table)
 			return tool_misuse("one of --json and --prometheus, and once");
 		print = c == 'j' ? as_json : as_prometheus;

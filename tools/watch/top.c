@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "misuse.h"
 #include "top.h"
 
 #define DELAY_MIN VMQ_MS(100)
@@ -28,9 +29,9 @@ struct top {
 	int failed; /* errno of output that could not be written */
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq top [-d SECONDS] [-n COUNT] [-b] WHAT\n\n"
 		"Shows VMs and channels at work. WHAT is a hub's socket (sim:unix=PATH, or PATH), or a\n"
 		"file that holds a channel's region or a whole ivshmem region. Only looks: nobody waits\n"
@@ -39,7 +40,7 @@ static int usage(FILE *to, int code)
 		"  -n, --count COUNT    end after so many\n"
 		"  -b, --batch          a block of lines each time, as without a terminal\n"
 		"  -h, --help\n");
-	return code;
+	return TOOL_OK;
 }
 
 /* ---- look and show ------------------------------------------------------------------- */
@@ -197,9 +198,9 @@ int tool_top(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "d:n:bh", longs, NULL)) >= 0) {
 		if (c == 'h')
-			return usage(stdout, TOOL_OK);
+			return usage();
 		if (c == '?')
-			return usage(stderr, TOOL_USAGE);
+			return misuse_option(tool_name, argv);
 		if (!take(&t, c))
 			return TOOL_USAGE;
 	}

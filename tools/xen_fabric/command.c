@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "fabric.h"
+#include "misuse.h"
 #include "name.h"
 #include "vmq.h"
 
+#define PROGRAM "vmq-xen-fabric"
 #define DEALS 100              /* transactions that come to nothing */
 
 struct command {
@@ -22,9 +24,9 @@ struct command {
 	uint32_t *domids;
 };
 
-static int usage(FILE *to, int code)
+static int usage(void)
 {
-	fprintf(to,
+	printf(
 		"usage: vmq-xen-fabric FABRIC [--topology FILE] [DOMAIN[=NAME,NAME...]]...\n"
 		"       vmq-xen-fabric FABRIC --remove [DOMAIN]...\n"
 		"       vmq-xen-fabric [FABRIC] --list\n\n"
@@ -39,7 +41,7 @@ static int usage(FILE *to, int code)
 		"  -l, --list           print members and endpoints of the fabric, or of all\n"
 		"  -h, --help\n\n"
 		"Exit codes: 0 done; 1 it failed; 2 called wrongly.\n");
-	return code;
+	return TOOL_OK;
 }
 
 int fabric_fail(int e, const char *format, ...)
@@ -196,19 +198,25 @@ static int options(int argc, char **argv, struct command *c)
 	};
 	int o;
 
+	opterr = 0;
 	while ((o = getopt_long(argc, argv, "t:rlh", longs, NULL)) >= 0) {
 		if (o == 'h')
-			return usage(stdout, TOOL_OK);
-		if (o == '?' || (c->what != SET && o != 't'))
-			return usage(stderr, TOOL_USAGE);
+			return usage();
+		if (o == '?')
+			return misuse_option(PROGRAM, argv);
+		if (c->what != SET && o != 't')
+			return misuse(PROGRAM, "one of --remove and --list, and once");
 		if (o == 't')
 			c->topology = optarg;
 		else
 			c->what = o == 'r' ? REMOVE : LIST;
 	}
-	if ((c->topology && c->what != SET) || (c->what != LIST && optind == argc) ||
-	    (c->what == LIST && argc - optind > 1))
-		return usage(stderr, TOOL_USAGE);
+	if (c->topology && c->what != SET)
+		return misuse(PROGRAM, "a topology is for who is to be a member");
+	if (c->what != LIST && optind == argc)
+		return misuse(PROGRAM, "the name of a FABRIC is needed");
+	if (c->what == LIST && argc - optind > 1)
+		return misuse(PROGRAM, "--list takes one FABRIC, or none");
 	return -1;
 }
 

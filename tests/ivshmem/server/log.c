@@ -168,9 +168,9 @@ Test(log, a_terminal_that_closes_does_no_harm)
 
 Test(log, called_wrongly)
 {
-	WRONGLY("unrecognized option", "--nonsense", s.path);
-	WRONGLY("usage: vmq ivshmem-server", s.path, s.path);
-	WRONGLY("requires an argument", "--file");
+	WRONGLY("option '--nonsense' is not known", "--nonsense", s.path);
+	WRONGLY("one SOCKET at most; see vmq ivshmem-server --help", s.path, s.path);
+	WRONGLY("its value is missing", "--file");
 	for (const char **bad = (const char *[]){ "0", "100", "128K", "300K", "3M", "2T", "1Q", "1MB", "M",
 			"-1M", " 1M", "", "16777216T", "99999999999999999999", NULL }; *bad; bad++)
 		WRONGLY("--size takes", "--size", *bad, s.path);
