@@ -6,6 +6,7 @@ for tool in dpkg-shlibdeps file gzip; do
 	command -v $tool >/dev/null || skip "$tool was not found"
 done
 config=$BUILD/CPackConfig.cmake debs=$debian/debs
+mkdir -p "$debian"
 
 # Who asks for something else is told what there is.
 if "$CPACK" --config "$config" -G TGZ -B "$debian/tgz" >"$debian/tgz.log" 2>&1; then

@@ -5,6 +5,11 @@
 vmq=$1
 . "$(dirname "$0")/../example/hub.sh"
 
+# no_terminals PYTHON: can none be made here?
+no_terminals() {
+	! "$1" -c 'import os; os.openpty()' 2>/dev/null
+}
+
 # run CODE ARGUMENT...: to its end, which must have that exit code. Into run.out, run-err.out.
 run() {
 	wanted=$1

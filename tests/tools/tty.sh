@@ -3,6 +3,10 @@
 # tty.sh - on a terminal: progress after a second, and colours; elsewhere neither: VMQ PYTHON.
 . "$(dirname "$0")/tool.sh"
 python=$2
+if no_terminals "$python"; then
+	echo "skipped: this machine has no pseudo terminals"
+	exit 77
+fi
 hub_start "$vmq"
 to="sim:unix=$tmp/hub"
 
