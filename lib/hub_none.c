@@ -32,10 +32,9 @@ int vmq_hub_close(struct vmq_hub *hub)
 	return VMQ_EBADF;
 }
 
-int vmq_hub_vm(struct vmq_hub *hub, unsigned index, char name[VMQ_NAME_MAX + 1], bool *there)
+int vmq_hub_next(struct vmq_hub *hub, char name[VMQ_NAME_MAX + 1], bool *there)
 {
 	(void)hub;
-	(void)index;
 	(void)name;
 	(void)there;
 	return VMQ_EBADF;

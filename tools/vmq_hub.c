@@ -67,11 +67,11 @@ static void table_row(const char *name, const struct vmq_vmm_stats *t)
 static int table(const struct session *s)
 {
 	struct vmq_vmm_stats stats = { .size = sizeof(stats) };
-	char name[VMQ_NAME_MAX + 1];
+	char name[VMQ_NAME_MAX + 1] = "";
 
 	printf("%-16s %9s %9s %9s %9s %9s %9s %9s %9s\n", "exits of VM", "immediate", "timer",
 		"wait", "yield", "io", "drains", "kicks", "bypass");
-	for (unsigned i = 0; !vmq_hub_vm(s->hub, i, name, NULL); i++)
+	while (!vmq_hub_next(s->hub, name, NULL))
 		if (!vmq_hub_stats(s->hub, name, &stats))
 			table_row(name, &stats);
 	return TOOL_OK;
@@ -93,11 +93,11 @@ static json_t *json_row(const struct vmq_vmm_stats *t)
 static int json(const struct session *s)
 {
 	struct vmq_vmm_stats stats = { .size = sizeof(stats) };
-	char name[VMQ_NAME_MAX + 1];
+	char name[VMQ_NAME_MAX + 1] = "";
 	json_t *root = json_object();
 	int bad = !root;
 
-	for (unsigned i = 0; !vmq_hub_vm(s->hub, i, name, NULL); i++)
+	while (!vmq_hub_next(s->hub, name, NULL))
 		if (!vmq_hub_stats(s->hub, name, &stats))
 			bad |= json_object_set_new(root, name, json_row(&stats));
 	bad |= json_dumpf(root, stdout, JSON_COMPACT);

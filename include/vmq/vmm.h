@@ -268,7 +268,13 @@ VMQ_API void vmq_bridge_stop(struct vmq_bridge *bridge);
  * thread is in vmq_bridge_run(). VMQ_EBADF. */
 VMQ_API int vmq_bridge_close(struct vmq_bridge *bridge);
 
-/* ---- the hub: a VMM of the hosted simulation, for VMs that are processes --- */
+/*
+ * ---- the hub: a VMM of the hosted simulation, for VMs that are processes ---
+ *
+ * Threads: vmq_hub_run() by one thread at a time, everything else but vmq_hub_close()
+ * by any. `log` is called by the thread that serves, and may ask (vmq_hub_next(),
+ * vmq_hub_stats()), kill and stop.
+ */
 
 struct vmq_hub;
 
@@ -300,21 +306,23 @@ VMQ_API int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns);
 /* Make vmq_hub_run() return. Any thread, and from a signal handler. */
 VMQ_API void vmq_hub_stop(struct vmq_hub *hub);
 
-/* End a hub: all VMs lose the fabric; the socket is removed. VMQ_EBADF. */
+/* End a hub: all VMs lose the fabric; the socket is removed. Not while another thread
+ * uses it. VMQ_EBADF. */
 VMQ_API int vmq_hub_close(struct vmq_hub *hub);
 
-/* The index-th VM that is or was there, from 0 on: its name, and in *there (may be
- * NULL) whether it is. The order changes as VMs come and go. VMQ_ENOENT: there are no
- * more; VMQ_EINVAL, VMQ_EBADF. */
-VMQ_API int vmq_hub_vm(struct vmq_hub *hub, unsigned index, char name[VMQ_NAME_MAX + 1],
-	bool *there);
+/* Go through the VMs that are or were there, in the order of strcmp(): the one that
+ * follows `name`, which is overwritten, and in *there (may be NULL) whether it is there
+ * now. Begin with "". VMs that come or go on the way disturb nobody else's turn. The
+ * 4,095 that left last are known. VMQ_ENOENT: there are no more; VMQ_EINVAL (no name, or
+ * none that ends in time), VMQ_EBADF. */
+VMQ_API int vmq_hub_next(struct vmq_hub *hub, char name[VMQ_NAME_MAX + 1], bool *there);
 
-/* Counters of the VM of that name, also after it left. VMQ_ENOENT; VMQ_EINVAL (no stats, or
+/* Counters of the VM of that name, also after it left: then of its latest life. VMQ_ENOENT; VMQ_EINVAL (no stats, or
  * of another size), VMQ_EBADF. */
 VMQ_API int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *stats);
 
-/* End a VM as a power cut would: SIGKILL to its process. VMQ_ENOENT, VMQ_ESYS,
- * VMQ_EBADF. */
+/* End a VM as a power cut would: SIGKILL to its process. VMQ_ENOENT, VMQ_EINVAL (no
+ * name), VMQ_ESYS, VMQ_EBADF. */
 VMQ_API int vmq_hub_kill(struct vmq_hub *hub, const char *name);
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 /* hub.c - the hub: opened, served, asked, told to stop. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,23 @@ Test(hub, bad_arguments)
 	cr_expect_eq(vmq_hub_close(NULL), VMQ_EBADF);
 	cr_expect_eq(vmq_hub_stats(NULL, "a", &s), VMQ_EBADF);
 	cr_expect_eq(vmq_hub_kill(NULL, "a"), VMQ_EBADF);
+	cr_expect_eq(vmq_hub_next(NULL, (char[VMQ_NAME_MAX + 1]){ "" }, NULL), VMQ_EBADF);
 	vmq_hub_stop(NULL);
+}
+
+Test(hub, bad_questions)
+{
+	char name[VMQ_NAME_MAX + 1] = "";
+	struct vmq_hub *hub = NULL;
+
+	cr_assert_eq(open_hub(&hub), 0, "%s", why);
+	cr_expect_eq(vmq_hub_next(hub, name, NULL), VMQ_ENOENT);
+	cr_expect_eq(vmq_hub_next(hub, NULL, NULL), VMQ_EINVAL);
+	memset(name, 'x', sizeof(name));
+	cr_expect_eq(vmq_hub_next(hub, name, NULL), VMQ_EINVAL, "it does not end");
+	cr_expect_eq(vmq_hub_kill(hub, NULL), VMQ_EINVAL);
+	cr_expect_eq(vmq_hub_kill(hub, "a"), VMQ_ENOENT);
+	vmq_hub_close(hub);
 }
 
 Test(hub, run_and_stop)
@@ -208,5 +225,132 @@ Test(hub, counts_exits)
 	cr_expect_eq(s.exits_natural[VMQ_EXIT_YIELD], 3u);
 	cr_expect_geq(s.kicks, 7u);
 	vmq_close(b);
+	vmq_hub_close(hub);
+}
+
+/* ---- asked from elsewhere --------------------------------------------------------------- */
+
+struct asker {
+	struct vmq_hub *hub;
+	const char *wrong;
+	unsigned rounds;
+	atomic_bool done;
+};
+
+/* "a" and "z" are there all the time; "b" comes and goes. */
+static const char *one_round(struct vmq_hub *hub, bool *seen)
+{
+	struct vmq_vmm_stats s = { .size = sizeof(s) };
+	char name[VMQ_NAME_MAX + 1] = "";
+	bool there;
+
+	if (vmq_hub_next(hub, name, &there) || strcmp(name, "a") || !there)
+		return "no a";
+	if (vmq_hub_next(hub, name, &there))
+		return "neither b nor z";
+	if (!strcmp(name, "b")) {
+		*seen = true;
+		if (vmq_hub_stats(hub, "b", &s))
+			return "b has no counters";
+		if (vmq_hub_next(hub, name, &there))
+			return "nobody after b";
+	} else if (*seen) {
+		return "b was forgotten";
+	}
+	if (strcmp(name, "z") || !there)
+		return "no z";
+	return vmq_hub_next(hub, name, NULL) == VMQ_ENOENT ? NULL : "somebody after z";
+}
+
+static void *ask(void *arg)
+{
+	struct asker *k = arg;
+	bool seen = false;
+
+	for (; !k->wrong && !k->done; k->rounds++)
+		k->wrong = one_round(k->hub, &seen);
+	return NULL;
+}
+
+Test(hub, answers_while_it_serves)
+{
+	struct vmq_hub_options o = options();
+	struct asker k = { 0 };
+	pthread_t server, asker;
+	struct vmq *a, *z;
+	char topology[96];
+
+	/* Strangers: a and z need not read of b's comings and goings. */
+	scratch_file(dir, "t.json", "{\"open\": true, \"refuse\": [[\"b\", \"*\"]]}", topology,
+		sizeof(topology));
+	o.topology = topology;
+	cr_assert_eq(vmq_hub_open(&o, &k.hub), 0, "%s", why);
+	pthread_create(&server, NULL, serve, k.hub);
+	a = vm("a");
+	z = vm("z");
+	pthread_create(&asker, NULL, ask, &k);
+	for (int i = 0; i < 300; i++)
+		vmq_close(vm("b"));
+	k.done = true;
+	pthread_join(asker, NULL);
+	cr_expect_null(k.wrong, "%s in round %u", k.wrong, k.rounds);
+	cr_expect_gt(k.rounds, 0u);
+	vmq_hub_stop(k.hub);
+	pthread_join(server, NULL);
+	vmq_close(a);
+	vmq_close(z);
+	vmq_hub_close(k.hub);
+}
+
+static void ask_about_it(void *hub, const char *line)
+{
+	char name[VMQ_NAME_MAX + 1] = "";
+
+	if (strstr(line, "joined") && vmq_hub_next(*(struct vmq_hub **)hub, name, NULL) == 0)
+		log_line(NULL, name);
+}
+
+Test(hub, may_be_asked_by_its_log)
+{
+	struct vmq_hub_options o = options();
+	struct vmq_hub *hub = NULL;
+	pthread_t server;
+
+	o.log = ask_about_it;
+	o.ctx = &hub;
+	cr_assert_eq(vmq_hub_open(&o, &hub), 0, "%s", why);
+	pthread_create(&server, NULL, serve, hub);
+	vmq_close(vm("a"));
+	vmq_close(vm("z"));
+	vmq_hub_stop(hub);
+	pthread_join(server, NULL);
+	vmq_hub_close(hub);
+	cr_expect_str_eq(lines, "a\na\n");
+}
+
+Test(hub, forgets_who_left_long_ago)
+{
+	struct vmq_vmm_stats s = { .size = sizeof(s) };
+	struct vmq_hub *hub = NULL;
+	char name[VMQ_NAME_MAX + 1];
+	unsigned known = 0;
+	pthread_t server;
+
+	cr_assert_eq(open_hub(&hub), 0, "%s", why);
+	pthread_create(&server, NULL, serve, hub);
+	vmq_close(vm("first"));
+	vmq_close(vm("second"));
+	for (int i = 0; i < 4094; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		vmq_close(vm(name));
+	}
+	vmq_close(vm("n0")); /* served after all of that */
+	cr_assert_eq(vmq_hub_stats(hub, "first", &s), VMQ_ENOENT);
+	cr_assert_eq(vmq_hub_stats(hub, "second", &s), 0);
+	for (name[0] = 0; !vmq_hub_next(hub, name, NULL); known++)
+		cr_expect(known || !strcmp(name, "n0"));
+	cr_expect_eq(known, 4095u);
+	vmq_hub_stop(hub);
+	pthread_join(server, NULL);
 	vmq_hub_close(hub);
 }

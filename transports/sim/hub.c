@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hub.c - a VMM whose VMs are processes: it listens, serves and ticks. What it says
- * to one VM is in hub_vm.c. */
+ * to one VM is in hub_vm.c, what it can be asked in hub_ask.c. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +97,17 @@ static int read_topology(struct vmq_hub *hub, const struct vmq_hub_options *o)
 	return rc ? rc : vmq__sim_topology_apply(hub->topology, hub->vmm);
 }
 
+/* Recursive: who logs may ask. */
+static void lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t how;
+
+	pthread_mutexattr_init(&how);
+	pthread_mutexattr_settype(&how, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(lock, &how);
+	pthread_mutexattr_destroy(&how);
+}
+
 int vmq_hub_open(const struct vmq_hub_options *o, struct vmq_hub **out)
 {
 	struct vmq_hub *hub;
@@ -110,6 +120,7 @@ int vmq_hub_open(const struct vmq_hub_options *o, struct vmq_hub **out)
 	hub = calloc(1, sizeof(*hub));
 	if (!hub)
 		return fail(o, VMQ_ENOMEM, "%s", vmq_strerror(VMQ_ENOMEM));
+	lock_init(&hub->lock);
 	hub->sock = hub->epfd = hub->stopfd = hub->tickfd = -1;
 	hub->log = o->log;
 	hub->ctx = o->ctx;
@@ -142,12 +153,8 @@ int vmq_hub_close(struct vmq_hub *hub)
 	if (hub->vmm)
 		vmq_vmm_destroy(hub->vmm);
 	vmq__sim_topology_free(hub->topology);
-	while (hub->tombs) {
-		struct hub_tomb *t = hub->tombs;
-
-		hub->tombs = t->next;
-		free(t);
-	}
+	vmq__hub_forget(hub, 0);
+	pthread_mutex_destroy(&hub->lock);
 	free(hub);
 	return 0;
 }
@@ -216,10 +223,12 @@ int vmq_hub_run(struct vmq_hub *hub, int64_t timeout_ns)
 
 		if (n < 0 && errno != EINTR)
 			return VMQ_ESYS;
+		pthread_mutex_lock(&hub->lock);
 		for (int i = 0; i < n; i++)
 			stop |= serve(hub, &e[i]);
 		/* Only now: an event further down may have named one that left. */
 		vmq__hub_vm_reap(hub);
+		pthread_mutex_unlock(&hub->lock);
 		if (stop)
 			return 0;
 		if (n <= 0 && !vmq__loop_left(deadline))
@@ -231,71 +240,4 @@ void vmq_hub_stop(struct vmq_hub *hub)
 {
 	if (hub)
 		vmq__loop_ring(hub->stopfd);
-}
-
-/* ---- ask ------------------------------------------------------------------------------ */
-
-static struct hub_vm *by_name(struct vmq_hub *hub, const char *name)
-{
-	struct hub_vm *vm = hub->vms;
-
-	while (vm && (!vm->vm || strcmp(vm->name, name)))
-		vm = vm->next;
-	return vm;
-}
-
-static int hub_vm_said(char to[VMQ_NAME_MAX + 1], const char *name, bool *there, bool is)
-{
-	strcpy(to, name);
-	if (there)
-		*there = is;
-	return 0;
-}
-
-int vmq_hub_vm(struct vmq_hub *hub, unsigned index, char name[VMQ_NAME_MAX + 1], bool *there)
-{
-	if (!hub)
-		return VMQ_EBADF;
-	if (!name)
-		return VMQ_EINVAL;
-	for (struct hub_vm *vm = hub->vms; vm; vm = vm->next)
-		if (vm->vm && !index--)
-			return hub_vm_said(name, vm->name, there, true);
-	for (struct hub_tomb *t = hub->tombs; t; t = t->next)
-		if (!by_name(hub, t->name) && !index--)
-			return hub_vm_said(name, t->name, there, false);
-	return VMQ_ENOENT;
-}
-
-int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *stats)
-{
-	struct hub_vm *vm;
-
-	if (!hub)
-		return VMQ_EBADF;
-	if (!name || !stats || !vmq__sized_out(stats, sizeof(*stats)))
-		return VMQ_EINVAL;
-	vm = by_name(hub, name);
-	if (vm) {
-		vmq_vmm_stats(vm->vm, stats);
-		stats->exits_natural[VMQ_EXIT_WAIT] += vm->quiet;
-		return 0;
-	}
-	for (struct hub_tomb *t = hub->tombs; t; t = t->next)
-		if (!strcmp(t->name, name)) {
-			*stats = t->stats;
-			return 0;
-		}
-	return VMQ_ENOENT;
-}
-
-int vmq_hub_kill(struct vmq_hub *hub, const char *name)
-{
-	struct hub_vm *vm = hub && name ? by_name(hub, name) : NULL;
-
-	if (!hub)
-		return VMQ_EBADF;
-	if (!vm)
-		return VMQ_ENOENT;
-	return kill(vm->pid, SIGKILL) ? VMQ_ESYS : 0;
 }

@@ -3,6 +3,8 @@
 #ifndef VMQ_SIM_HUB_H
 #define VMQ_SIM_HUB_H
 
+#include <pthread.h>
+
 #include "internal.h"
 #include "sim.h"
 
@@ -32,6 +34,7 @@ struct hub_tomb {
 };
 
 struct vmq_hub {
+	pthread_mutex_t lock;    /* all below; not held while the hub waits */
 	struct vmq_vmm *vmm;
 	struct sim_topology *topology;
 	uint32_t tick_us;
@@ -40,7 +43,7 @@ struct vmq_hub {
 	void (*log)(void *ctx, const char *line);
 	void *ctx;
 	struct hub_vm *vms, *dropped;
-	struct hub_tomb *tombs;
+	struct hub_tomb *tombs;  /* the latest first */
 	uint64_t links_made;
 };
 
@@ -55,6 +58,12 @@ void vmq__hub_vm_drop(struct hub_vm *vm, const char *why);
 void vmq__hub_vm_reap(struct vmq_hub *hub);
 /* Tell a connection. What does not get through breaks it. */
 int vmq__hub_vm_tell(struct hub_vm *vm, const struct sim_wire *m, const int *fds, unsigned n);
+
+/* hub_ask.c: keep the counters of a VM that leaves, under its name; and the name that
+ * follows in alphabetical order, as vmq_hub_next(). */
+void vmq__hub_bury(struct hub_vm *vm);
+void vmq__hub_forget(struct vmq_hub *hub, unsigned keep); /* all but the latest `keep` */
+int vmq__hub_next(const struct vmq_hub *hub, char *name, bool *there);
 
 /* hub_watch.c: answer a SIM_WATCH; time passes for a watcher that does not ask on. */
 void vmq__hub_watched(struct hub_vm *watcher, const struct sim_wire *from);

@@ -310,26 +310,6 @@ void vmq__hub_vm_serve(struct hub_vm *vm)
 
 /* ---- the end ------------------------------------------------------------------------------------ */
 
-/* Keep the counters of a VM that left, under its name; the latest life counts. */
-static void bury(struct hub_vm *vm)
-{
-	struct hub_tomb *t = vm->hub->tombs;
-
-	while (t && strcmp(t->name, vm->name))
-		t = t->next;
-	if (!t) {
-		t = calloc(1, sizeof(*t));
-		if (!t)
-			return;
-		strcpy(t->name, vm->name);
-		t->next = vm->hub->tombs;
-		vm->hub->tombs = t;
-	}
-	t->stats.size = sizeof(t->stats);
-	vmq_vmm_stats(vm->vm, &t->stats);
-	t->stats.exits_natural[VMQ_EXIT_WAIT] += vm->quiet;
-}
-
 void vmq__hub_vm_drop(struct hub_vm *vm, const char *why)
 {
 	struct hub_vm **at = &vm->hub->vms;
@@ -350,7 +330,7 @@ void vmq__hub_vm_drop(struct hub_vm *vm, const char *why)
 		return;
 	if (why)
 		vmq__hub_log(vm->hub, "%s left: %s", vm->name, why);
-	bury(vm);
+	vmq__hub_bury(vm);
 	vmq_vmm_remove(vm->vm);
 	vm->vm = NULL;
 }

@@ -152,32 +152,18 @@ static bool show_vms(struct tour *t)
 	return true;
 }
 
-static bool is_there(const struct vmq_hub *hub, const char *name)
-{
-	const struct hub_vm *vm = hub->vms;
-
-	while (vm && (!vm->vm || strcmp(vm->name, name)))
-		vm = vm->next;
-	return vm;
-}
-
 /* Those that have left, by name. */
 static bool show_left(struct tour *t)
 {
-	struct vmq_hub *hub = t->watcher->hub;
-	const struct hub_tomb *best;
+	char name[VMQ_NAME_MAX + 1];
+	bool there;
 
-	do {
-		best = NULL;
-		for (const struct hub_tomb *b = hub->tombs; b; b = b->next)
-			if (strcmp(b->name, t->at.name) > 0 && (!best || strcmp(b->name, best->name) < 0) &&
-					!is_there(hub, b->name))
-				best = b;
-		if (best && (!t->left || !show_vm(t, best->name, false)))
+	strcpy(name, t->at.name);
+	while (!vmq__hub_next(t->watcher->hub, name, &there)) {
+		if (!there && (!t->left || !show_vm(t, name, false)))
 			return false;
-		if (best)
-			strcpy(t->at.name, best->name);
-	} while (best);
+		strcpy(t->at.name, name);
+	}
 	return true;
 }
 

@@ -88,13 +88,12 @@ class Hub(Part):
         """The VMs that are or were there, and whether they are."""
         found: Dict[str, bool] = {}
         name, there = (ctypes.c_char * (_c.VMQ_NAME_MAX + 1))(), ctypes.c_bool()
-        for index in range(1 << 20):
-            code = lib.vmq_hub_vm(self._use(), index, name, ctypes.byref(there))
+        while True:
+            code = lib.vmq_hub_next(self._use(), name, ctypes.byref(there))
             if code == _c.VMQ_ENOENT:
-                break
+                return found
             check(code)
             found[name.value.decode(errors="surrogateescape")] = there.value
-        return found
 
     def stats(self, name: str) -> VmStats:
         """Counters of the VM of that name, also after it left."""
