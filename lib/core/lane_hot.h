@@ -60,7 +60,10 @@ static inline void *vmq__tx_reserve(struct vmq_tx *tx, uint32_t len)
 		return NULL;
 	need = vmq__tx_need(tx, len);
 	pad = vmq__tx_pad(tx, need);
-	/* After the padding the record starts on a line: a little less need. */
+	/* After the padding the record starts on a line: to the end of its last one it may take
+	 * more than from the middle of one. */
+	if (VMQ__UNLIKELY(pad))
+		need = vmq__align(VMQ_REC_HEADER + len, VMQ__CACHE_LINE);
 	if (VMQ__UNLIKELY(!vmq__tx_fits(tx, pad + need))) {
 		vmq__tx_refresh(tx);
 		if (vmq__get(&tx->poison) || !vmq__tx_fits(tx, pad + need))
