@@ -72,6 +72,8 @@ static int listen_at(struct vmq_bridge *b, const struct vmq_bridge_options *o)
 	b->sock = vmq__packet_listen(o->path);
 	if (b->sock == VMQ_EINVAL)
 		return fail(o, VMQ_EINVAL, "'%.120s' cannot be a socket's path", o->path);
+	if (b->sock == VMQ_EEXIST && vmq__packet_blocked(o->path))
+		return fail(o, VMQ_EEXIST, "%s is there, and is no socket", o->path);
 	if (b->sock == VMQ_EEXIST)
 		return fail(o, VMQ_EEXIST, "somebody listens at %s already", o->path);
 	if (b->sock < 0)
@@ -214,13 +216,14 @@ int vmq_bridge_connect(struct vmq_bridge *b, const char *path)
 	return 0;
 }
 
-int vmq__bridge_answer(struct vmq_bridge *b)
+int vmq__bridge_answer(struct vmq_bridge *b, int *error)
 {
 	const struct far_target *t;
 	int rc = VMQ_EAGAIN;
 
 	pthread_mutex_lock(&b->vmm->lock);
 	t = b->targets;
+	*error = t && !t->far ? t->error : 0;
 	if (t && t->far)
 		rc = t->far->answer;
 	else if (t && t->code)

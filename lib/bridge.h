@@ -61,6 +61,7 @@ struct far_target {
 	uint64_t instance;          /* who answered there last */
 	struct bridge_far *far;
 	int code;                   /* how the last call ended; 0: it has not */
+	int error;                  /* errno, if it found nobody; else 0 */
 	const char *why;            /* what was last logged of it */
 	struct far_target *next;
 };
@@ -87,8 +88,8 @@ struct vmq_bridge {
 /* bridge.c. What the VMM that was called last says to this VMM's VMs: 0, VMQ_EAGAIN
  * (nothing yet), VMQ_ECONN (nobody there), VMQ_EACCES (another user's), VMQ_EVERSION,
  * VMQ_EPROTO (that is no VMM), VMQ_EEXIST (a name or id is taken), VMQ_EMFILE,
- * VMQ_ENOMEM. Takes the lock. */
-int vmq__bridge_answer(struct vmq_bridge *b);
+ * VMQ_ENOMEM. *error is the errno of a call that found nobody, else 0. Takes the lock. */
+int vmq__bridge_answer(struct vmq_bridge *b, int *error);
 __attribute__((format(printf, 2, 3))) void vmq__bridge_log(struct vmq_bridge *b, const char *format, ...);
 /* Try again after a while, if there is something to try. */
 void vmq__bridge_rearm(struct vmq_bridge *b);

@@ -109,13 +109,16 @@ static int call(struct far_target *t)
 {
 	struct sockaddr_un a;
 	unsigned len;
+	char text[1];
 	int sock;
 
 	vmq__packet_address(t->path, &a, &len);
+	t->error = 0;
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock >= 0 && !connect(sock, (const struct sockaddr *)&a, len))
 		return sock;
-	t->code = errno == EAGAIN ? 0 : errno == EACCES ? VMQ_EACCES : vmq__errno(errno);
+	t->error = errno == EAGAIN ? 0 : errno;
+	t->code = t->error ? vmq__packet_unreached("", t->path, t->error, text, sizeof(text)) : 0;
 	if (sock >= 0)
 		close(sock);
 	return -1;

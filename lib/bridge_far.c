@@ -137,6 +137,8 @@ static void over(struct bridge_far *far, int code, const char *why)
 {
 	if (code == VMQ_EVERSION)
 		other_version(far);
+	if (code == VMQ_ECONN && far->target && !far->ready && vmq__packet_foreign(far->sock))
+		code = VMQ_EACCES;
 	if (far->target)
 		far->target->code = code;
 	vmq__far_drop(far, why, code == VMQ_ECONN);

@@ -56,44 +56,71 @@ void vmq__rx_wake(struct vmq *q)
 		vmq_rx_wake(&q->rx.list[i]->rx->rx);
 }
 
-/* A doorbell for room that nobody waits for keeps vmq_fd() readable. Whoever goes to
- * sleep for it meanwhile is told. */
-static void space_silence(struct vmq *q)
+/* A receiver goes away with what it found. Others that sleep may have looked on just
+ * before, so that their peers do not ring any more: they are to look, and to arm anew. */
+static void found_it(struct vmq *q)
 {
-	struct vmq__sleeper *s = &q->sleep[VMQ_FD_SPACE];
+	if (q->rx.sleepers)
+		q->ops->kick(q->state, NULL, VMQ_KICK_DATA, false);
+	else
+		vmq__rx_wake(q);
+}
 
-	if (vmq__sleep_lead(s))
-		vmq__sleep_leave(s, q->ops->drain(q->state, VMQ_KICK_SPACE));
+/* A receiver is back from its sleep: to something? While others sleep, the peers are to go
+ * on ringing. */
+bool vmq__rx_back(struct vmq *q)
+{
+	bool found = vmq__rx_ready(q);
+
+	if (found)
+		found_it(q);
+	else if (!q->rx.sleepers)
+		vmq__rx_wake(q);
+	return found;
+}
+
+/* A doorbell that nobody waits for keeps vmq_fd() readable. Who waits for it silences it,
+ * and whoever goes to sleep for it meanwhile is told. */
+static bool silence(struct vmq *q, enum vmq_fd doorbell)
+{
+	struct vmq__sleeper *s = &q->sleep[doorbell];
+	bool rang;
+
+	if (!vmq__sleep_lead(s))
+		return false;
+	rang = q->ops->drain(q->state, 1u << doorbell);
+	vmq__sleep_leave(s, rang);
+	return rang;
 }
 
 /* A call after one that armed for vmq_fd(): silence first, then look. */
 void vmq__rx_disarm(struct vmq *q)
 {
+	bool rang, space;
 	uint64_t ticks;
-	bool rang;
 
-	q->rx.armed = false;
-	rang = q->ops->drain(q->state, VMQ_KICK_DATA);
-	q->sleep[0].kicked += rang;
-	if (atomic_exchange_explicit(&q->space_armed, false, memory_order_relaxed))
-		q->ops->drain(q->state, VMQ_KICK_SPACE);
+	/* Acquire: pairs with the release in vmq_fd(), which another thread may have called. */
+	atomic_exchange_explicit(&q->rx.armed, false, memory_order_acquire);
+	rang = silence(q, VMQ_FD_DATA);
+	space = atomic_exchange_explicit(&q->space_armed, false, memory_order_relaxed);
 	if (q->timerfd >= 0 && read(q->timerfd, &ticks, sizeof(ticks)) < 0)
 		ticks = 0; /* not due yet */
 	/* If it was not the doorbell, it was news, or the other doorbell. If it was
 	 * both, the descriptor stays readable until the next call finds just that. */
-	if (!rang)
-		space_silence(q);
+	if (space || !rang)
+		silence(q, VMQ_FD_SPACE);
 	if (!rang || q->env || atomic_load_explicit(&q->pending, memory_order_relaxed) || !q->up)
 		vmq__news(q);
 	else
 		vmq__idle(q, &q->rx.idle);
-	vmq__rx_wake(q);
+	if (!q->rx.sleepers)
+		vmq__rx_wake(q);
 }
 
 /* Not to wait. With vmq_fd() in use, the next message must make it readable. */
 static int empty_now(struct vmq *q)
 {
-	if (q->epfd < 0) {
+	if (atomic_load_explicit(&q->epfd, memory_order_acquire) < 0) {
 		vmq__idle(q, &q->rx.idle);
 		return VMQ_EAGAIN;
 	}
@@ -102,17 +129,18 @@ static int empty_now(struct vmq *q)
 		 * buffer: as good as having been drowsy before, and quicker. */
 		for (int i = 0; i < ARMED_PAUSES; i++)
 			vmq__relax();
-		q->rx.armed = !vmq__rx_ready(q);
-		if (q->rx.armed)
+		if (!vmq__rx_ready(q)) {
+			atomic_store_explicit(&q->rx.armed, true, memory_order_relaxed);
 			return VMQ_EAGAIN;
+		}
 	}
-	vmq__rx_wake(q);
+	found_it(q);
 	if (vmq__rx_ready(q))
 		return 0;
 	/* It was there, but is no message yet: a part of one, or news. The lanes are not armed, so
 	 * the next look is due at once. */
 	q->ops->kick(q->state, NULL, VMQ_KICK_DATA, false);
-	q->rx.armed = true;
+	atomic_store_explicit(&q->rx.armed, true, memory_order_relaxed);
 	return VMQ_EAGAIN;
 }
 
@@ -170,8 +198,8 @@ static bool drowse(struct vmq *q)
 
 	vmq__rx_drowse(q);
 	found = look_often(q, LOOKS + (q->strict || q->env ? 0 : DROWSY_LOOKS / (q->rx.count + 1)));
-	if (found && !q->rx.sleepers)
-		vmq__rx_wake(q);
+	if (found)
+		found_it(q);
 	return found;
 }
 
@@ -200,10 +228,7 @@ static bool sleep_armed(struct vmq *q, uint64_t deadline)
 		vmq__rx_lock(q);
 		q->rx.sleepers--;
 	}
-	/* While another receiver sleeps, the peers are to go on ringing. */
-	if (!q->rx.sleepers)
-		vmq__rx_wake(q);
-	found = vmq__rx_ready(q);
+	found = vmq__rx_back(q);
 	if (!found && q->sleep[0].kicked != kicked)
 		q->rx.spurious++;
 	return found;

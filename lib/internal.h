@@ -57,9 +57,10 @@ struct vmq__peer {
 	/* the sender's */
 	uint32_t max_msg;
 	bool starved;              /* had no room at the last send */
+	uint32_t waiters;          /* senders that sleep until it has some */
 	pthread_t busy_by;         /* with VMQ_OPEN_THREADSAFE: who is in the */
 	bool busy;                 /* middle of a message on this lane */
-	bool used;                 /* self: something was sent to it */
+	atomic_bool used;          /* self: something was sent to it */
 	const vmq_le32 *gone_word; /* the VMM's, in the header */
 	/* the receiver's */
 	uint8_t *join;             /* max_msg bytes for fragments */
@@ -88,6 +89,7 @@ struct vmq__txside {
 	struct vmq__peer *reserved;
 	uint32_t reserved_len;
 	uint32_t idle;             /* calls that found no room */
+	uint32_t polls;            /* vmq_poll()s that sleep until there is some */
 	uint64_t messages, bytes, kicks, immediate, natural, drains;
 	uint64_t pages, page_bytes;
 	pthread_mutex_t lock;
@@ -101,7 +103,7 @@ struct vmq__rxside {
 	uint32_t seen;
 	uint32_t relieved;         /* version in which the sender's view held nobody who has ended */
 	struct vmq__staged msg;
-	bool armed;                /* after an EAGAIN, for vmq_fd() */
+	atomic_bool armed;         /* after an EAGAIN, for vmq_fd() */
 	uint32_t idle;
 	uint32_t streak;           /* messages since this end last sent */
 	uint32_t sleepers;
@@ -148,7 +150,7 @@ struct vmq {
 	struct vmq__peer *lives;   /* all of them */
 	struct vmq__story *stories; /* by id */
 	_Atomic uint32_t id_limit; /* all ids that were met are below it */
-	uint32_t up;               /* peers that are there */
+	_Atomic uint32_t up;       /* peers that are there; changed under lock */
 	uint64_t old_suppressed, old_stale; /* of lives that were freed */
 	bool down_told;
 	bool lost, lost_told;      /* the fabric's server */
@@ -156,7 +158,9 @@ struct vmq {
 	_Atomic uint64_t last_look; /* at the control side, ns */
 
 	struct vmq__sleeper sleep[2]; /* receivers; senders */
-	int epfd, timerfd;         /* vmq_fd(), -1 until asked for */
+	/* vmq_fd(), -1 until asked for; timerfd is there before epfd is */
+	atomic_int epfd;
+	int timerfd;
 	struct vmq *closed_next;
 };
 
@@ -194,7 +198,7 @@ static inline void vmq__peer_get(struct vmq__peer *p)
 	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
 }
 
-void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p);
+void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p, enum vmq_poison reason);
 int vmq__peer_tell(struct vmq *q, uint32_t *id);
 void vmq__peer_finish(struct vmq *q, struct vmq__peer *p);
 int vmq__peer_state(struct vmq *q, uint32_t id);
@@ -306,6 +310,7 @@ int vmq__rx_await(struct vmq *q, int64_t timeout_ns);
 void vmq__rx_drowse(struct vmq *q);
 bool vmq__rx_arm(struct vmq *q);
 void vmq__rx_wake(struct vmq *q);
+bool vmq__rx_back(struct vmq *q);
 void vmq__rx_disarm(struct vmq *q);
 void vmq__rx_exit(struct vmq *q);
 int vmq__rx_wait(struct vmq *q, int64_t timeout_ns);
@@ -319,14 +324,21 @@ int vmq__tx_begin(struct vmq *q, uint32_t peer, uint32_t flags, struct vmq__peer
 void vmq__tx_lock(struct vmq *q);
 void vmq__tx_unlock(struct vmq *q);
 void vmq__tx_end(struct vmq *q, struct vmq__peer *p);
+/* What the VMM's word in a header, which is not 0, says of a peer. */
+static inline int vmq__gone_code(uint32_t word)
+{
+	return word == (uint32_t)-VMQ_EACCES ? VMQ_EACCES : VMQ_EGONE;
+}
 /* Why nothing can be sent to this life of a peer, or 0. */
 static inline int vmq__tx_refused(const struct vmq__peer *p)
 {
 	int gone = atomic_load_explicit(&p->gone, memory_order_relaxed);
+	uint32_t word;
 
 	if (VMQ__UNLIKELY(gone))
 		return gone;
-	return VMQ__UNLIKELY(vmq__load(p->gone_word)) ? VMQ_EGONE : 0;
+	word = vmq__load(p->gone_word);
+	return VMQ__UNLIKELY(word) ? vmq__gone_code(word) : 0;
 }
 int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t timeout_ns,
 	uint64_t *deadline);
@@ -335,6 +347,7 @@ void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags);
 bool vmq__tx_ready(struct vmq *q);
 bool vmq__tx_arm(struct vmq *q);
 void vmq__tx_wake(struct vmq *q);
+void vmq__tx_awake(const struct vmq *q, struct vmq__peer *p);
 
 /* pages.c */
 unsigned vmq__page_stage(struct vmq *q, struct vmq__peer *p, const struct vmq_record *rec);
@@ -346,7 +359,8 @@ int vmq__self_map(struct vmq *q, struct vmq__peer *p);
 void vmq__self_unmap(struct vmq__peer *p);
 
 /* registry.c */
-const struct vmq_transport *vmq__transport(const char *name);
+/* NULL: there is none, and why gets ": " and a reason, or "". */
+const struct vmq_transport *vmq__transport(const char *name, char *why, size_t len);
 const struct vmq_transport *vmq__host(void);
 
 /* uri.c */

@@ -153,7 +153,8 @@ void vmq__tx_view(struct vmq *q)
 
 static bool heard(const struct vmq__peer *p)
 {
-	return p->up && !p->finished && (p->cookie || p->used);
+	return p->up && !p->finished &&
+		(p->cookie || atomic_load_explicit(&p->used, memory_order_relaxed));
 }
 
 /* Is a life to wait until an earlier one of the same peer is received? The newest

@@ -67,11 +67,23 @@ static int send_whole(struct vmq *q, struct vmq__peer *p, const struct vmq_iovec
 	return 0;
 }
 
-/* The next fragment of at most `max` bytes, when there is room for it. */
-static void put_fragment(struct vmq_tx *tx, struct cursor *c, uint32_t total, uint32_t at, uint32_t part)
+/* Where the next fragment goes; or why there is no room. Asked once for both: the thread that
+ * receives may poison the channel at any time. */
+static int fragment_room(struct vmq *q, struct vmq__peer *p, uint32_t part, uint8_t **to,
+	int64_t timeout_ns, uint64_t *deadline)
+{
+	uint32_t len = (uint32_t)sizeof(struct vmq_layout_frag) + part;
+	int rc = 0;
+
+	while (!rc && (vmq__tx_busy(q, p) || !(*to = vmq_tx_reserve(&p->tx->tx, len))))
+		rc = vmq__tx_room(q, p, len, timeout_ns, deadline);
+	return rc;
+}
+
+static void put_fragment(struct vmq_tx *tx, uint8_t *to, struct cursor *c, uint32_t total, uint32_t at,
+	uint32_t part)
 {
 	struct vmq_layout_frag frag = { vmq__le32(total), vmq__le32(at) };
-	uint8_t *to = vmq_tx_reserve(tx, (uint32_t)sizeof(frag) + part);
 
 	memcpy(to, &frag, sizeof(frag));
 	gather(c, to + sizeof(frag), part);
@@ -101,6 +113,7 @@ static int send_fragments(struct vmq *q, struct vmq__peer *p, const struct vmq_i
 	uint32_t max = p->tx->tx.inline_max - (uint32_t)sizeof(struct vmq_layout_frag), part;
 	struct cursor c = { iov, n, 0 };
 	uint64_t deadline = 0;
+	uint8_t *to;
 	int rc = 0;
 
 	if (timeout_ns == VMQ_NOWAIT) {
@@ -110,13 +123,11 @@ static int send_fragments(struct vmq *q, struct vmq__peer *p, const struct vmq_i
 	}
 	for (uint32_t at = 0; at < total && !rc; at += part) {
 		part = total - at < max ? total - at : max;
-		if (vmq__tx_busy(q, p) || !vmq_tx_reserve(&p->tx->tx, part + (uint32_t)sizeof(struct vmq_layout_frag)))
-			rc = vmq__tx_room(q, p, part + (uint32_t)sizeof(struct vmq_layout_frag),
-				timeout_ns, &deadline);
+		rc = fragment_room(q, p, part, &to, timeout_ns, &deadline);
 		if (rc)
 			break;
 		vmq__tx_claim(p);
-		put_fragment(&p->tx->tx, &c, total, at, part);
+		put_fragment(&p->tx->tx, to, &c, total, at, part);
 		vmq__tx_ring(q, p, flags);
 	}
 	vmq__tx_let_go(q, p);
@@ -312,12 +323,20 @@ int vmq_send_batch(struct vmq *q, uint32_t peer, const struct vmq_iovec *msgs, u
 	return done ? (int)done : rc;
 }
 
+/* Why nobody got it: of several reasons the one that may pass. Who has just gone is none. */
+static int reason(int so_far, int rc, int64_t timeout_ns)
+{
+	if (rc == VMQ_EAGAIN || rc == VMQ_ETIMEDOUT)
+		return vmq__timeout(timeout_ns);
+	return so_far || rc != VMQ_EMSGSIZE ? so_far : rc;
+}
+
 int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t flags, int64_t timeout_ns)
 {
 	struct vmq_iovec iov = { data, len };
 	int64_t left = timeout_ns;
 	uint64_t deadline;
-	int reached = 0, rc = 0;
+	int reached = 0, why = 0;
 
 	if (!vmq__live(q))
 		return VMQ_EBADF;
@@ -326,14 +345,16 @@ int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t flags, i
 	deadline = vmq__deadline(q, timeout_ns);
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p;
+		int rc;
 
 		if (id == q->id || vmq__tx_begin(q, id, flags, &p))
 			continue;
 		rc = send_iov(q, p, &iov, 1, len, flags, left);
 		vmq__tx_end(q, p);
 		reached += !rc;
+		why = reason(why, rc, timeout_ns);
 		if (timeout_ns > 0)
 			left = vmq__left(q, deadline);
 	}
-	return reached ? reached : rc;
+	return reached ? reached : why;
 }

@@ -8,6 +8,10 @@
 
 #include <vmq/layout.h>
 
+/* In words. */
+#define VMQ__NAME_RULE "1 to 43 bytes, not *, no / ? & or control characters"
+VMQ_STATIC_ASSERT(VMQ_NAME_MAX == 43, "as the words say");
+
 /* A name is shown to people and stands in addresses and file names. */
 static inline bool vmq__name_ok(const char *name)
 {

@@ -2,6 +2,7 @@
 /* packet.c - packets, with descriptors, between processes of one user and machine. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,13 +12,15 @@
 #include "internal.h"
 #include "packet.h"
 
+_Static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) == PACKET_PATH_MAX + 1, "a path and its end");
+
 int vmq__packet_address(const char *path, void *sun, unsigned *len)
 {
 	struct sockaddr_un *a = sun;
 
 	memset(a, 0, sizeof(*a));
 	a->sun_family = AF_UNIX;
-	if (!*path || strlen(path) >= sizeof(a->sun_path))
+	if (!*path || strlen(path) > PACKET_PATH_MAX)
 		return VMQ_EINVAL;
 	strcpy(a->sun_path, path);
 	*len = (unsigned)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
@@ -26,24 +29,27 @@ int vmq__packet_address(const char *path, void *sun, unsigned *len)
 
 /* ---- listen ------------------------------------------------------------------- */
 
-/* Somebody answers there? Else an old socket is in the way. */
-static bool served(const struct sockaddr_un *a, unsigned len)
+/* Who answers there? 0 or EAGAIN: somebody; EPROTOTYPE: at another kind of socket;
+ * ECONNREFUSED: nobody; or another errno. */
+static int call(const struct sockaddr_un *a, unsigned len)
 {
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool yes = s >= 0 && (!connect(s, (const struct sockaddr *)a, len) || errno == EAGAIN);
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), e = 0;
 
+	if (s < 0 || connect(s, (const struct sockaddr *)a, len))
+		e = errno;
 	if (s >= 0)
 		close(s);
-	return yes;
+	return e;
 }
 
 static int listen_at(int sock, const struct sockaddr_un *a, unsigned len)
 {
-	struct stat st;
+	int e = call(a, len);
 
-	if (served(a, len))
+	if (!e || e == EAGAIN || e == EPROTOTYPE)
 		return VMQ_EEXIST;
-	if (!stat(a->sun_path, &st) && S_ISSOCK(st.st_mode))
+	/* An old socket is in the way. */
+	if (e == ECONNREFUSED && !vmq__packet_blocked(a->sun_path))
 		unlink(a->sun_path);
 	/* The file gets the socket's mode: there is no moment in which others may
 	 * connect, and the process's umask is left alone. */
@@ -130,6 +136,9 @@ int vmq__packet_recv(int sock, void *msg, size_t size, uint32_t version, int fds
 	for (unsigned i = 0; i < PACKET_FDS; i++)
 		fds[i] = -1;
 	n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	/* Who closes with packets unread resets us, once, and before what it sent is read. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? VMQ_EAGAIN : VMQ_ECONN;
 	take_fds(&m, fds);
@@ -157,4 +166,41 @@ bool vmq__packet_trusted(int sock, int *pid)
 	if (pid)
 		*pid = peer.pid;
 	return peer.uid == geteuid() || peer.uid == 0;
+}
+
+bool vmq__packet_foreign(int sock)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	uid_t own = geteuid();
+
+	return own && !getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer.uid != own;
+}
+
+/* ---- nobody there ---------------------------------------------------------------- */
+
+bool vmq__packet_blocked(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && !S_ISSOCK(st.st_mode);
+}
+
+int vmq__packet_unreached(const char *nobody, const char *path, int e, char *text, size_t len)
+{
+	if (e == ECONNREFUSED && vmq__packet_blocked(path)) {
+		snprintf(text, len, "%s is no socket", path);
+		return VMQ_EPROTO;
+	}
+	if (e == EPROTOTYPE) {
+		snprintf(text, len, "%s is a socket of another kind: a hub's is for sim:unix=, a VMM's for "
+			"kvm:unix=, an ivshmem server's for ivshmem:unix=", path);
+		return VMQ_EPROTO;
+	}
+	if (e == EACCES || e == EPERM) {
+		snprintf(text, len, "this user may not connect to %s: %s", path, strerror(e));
+		return VMQ_EACCES;
+	}
+	snprintf(text, len, "%s %s: %s", nobody, path, strerror(e));
+	return vmq__errno(e);
 }

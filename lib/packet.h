@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define PACKET_FDS 3u /* descriptors beside one packet, at most */
+#define PACKET_PATH_MAX 107u /* bytes of a socket's path */
 
 /* A struct sockaddr_un for path. 0 or VMQ_EINVAL. */
 int vmq__packet_address(const char *path, void *sun, unsigned *len);
@@ -33,5 +34,13 @@ void vmq__packet_close(int fds[PACKET_FDS]);
 
 /* Is the process at the other end this user's, or root's? */
 bool vmq__packet_trusted(int sock, int *pid);
+/* Is it one that has no reason to let this user in? */
+bool vmq__packet_foreign(int sock);
+
+/* Is something else than a socket there? */
+bool vmq__packet_blocked(const char *path);
+/* connect() to path failed with errno e: the code for it, and text (len bytes) says why.
+ * nobody: "no hub listens at". */
+int vmq__packet_unreached(const char *nobody, const char *path, int e, char *text, size_t len);
 
 #endif

@@ -94,11 +94,14 @@ static int alloc_wait(struct vmq *q, struct vmq__peer *p, size_t len, struct vmq
 	uint64_t ticket = vmq__sleep_ticket(&q->sleep[VMQ_FD_SPACE]);
 	int rc;
 
-	vmq_tx_page_arm(&p->tx->tx);
+	/* Who waits for room has armed already, and is not to be rung for pages only. */
+	if (!p->waiters++ && !(q->tx.polls && p->starved))
+		vmq_tx_page_arm(&p->tx->tx);
 	rc = alloc_once(q, p, len, page);
 	if (rc == VMQ_ENOMEM)
 		vmq__tx_sleep(q, ticket, deadline);
-	vmq_tx_space_wake(&p->tx->tx);
+	p->waiters--;
+	vmq__tx_awake(q, p);
 	return rc;
 }
 
@@ -308,16 +311,17 @@ static int page_free(struct vmq *q, struct vmq__peer *p, struct vmq_page *page)
 	pthread_mutex_lock(&p->pages_lock);
 	if (t->entry)
 		rc = vmq_pages_free(t, &run, &returned);
+	/* Still locked: the peer may send the pages anew at once, and another thread that
+	 * receives them is to map them after this. */
+	if (returned)
+		unmap(q, p, page);
 	pthread_mutex_unlock(&p->pages_lock);
 	if (rc)
 		return rc;
 	VMQ__PROBE4(page_free, q->id, p->id, page->first, page->count);
-	if (returned) {
-		unmap(q, p, page);
-		if (vmq_rx_page_kick_due(&p->rx->rx)) {
-			atomic_fetch_add_explicit(&q->page_kicks, 1, memory_order_relaxed);
-			vmq__kick(q, p, VMQ_KICK_SPACE, false);
-		}
+	if (returned && vmq_rx_page_kick_due(&p->rx->rx)) {
+		atomic_fetch_add_explicit(&q->page_kicks, 1, memory_order_relaxed);
+		vmq__kick(q, p, VMQ_KICK_SPACE, false);
 	}
 	page->addr = NULL;
 	return 0;

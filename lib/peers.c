@@ -20,13 +20,16 @@ static bool identity_ok(const struct vmq__peer *p)
 	return !p->vouched || (!strcmp(said->name, p->name) && said->id == p->id);
 }
 
-/* This life has ended. What it sent can still be received. */
+/* This life has ended. What it sent can still be received. The header may say that before
+ * the transport does, and then knows better why. */
 static void peer_gone(struct vmq *q, struct vmq__peer *p, int reason)
 {
 	struct vmq__story *story = &q->stories[p->id];
 
 	if (atomic_load(&p->gone))
 		return;
+	if (reason == VMQ_EGONE)
+		reason = vmq__gone_code(vmq_layout_gone(p->rx->region, !p->rx->side));
 	atomic_store(&p->gone, reason);
 	if (p->up && p->cookie) {
 		q->up--;
@@ -108,9 +111,12 @@ static void poisoned(struct vmq *q, struct vmq__peer *p)
 	VMQ__PROBE3(poison, q->id, p->id, reason);
 }
 
-void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p)
+/* For that reason, or (VMQ_POISON_NONE) one that its channel has already. */
+void vmq__peer_poisoned(struct vmq *q, struct vmq__peer *p, enum vmq_poison reason)
 {
 	pthread_mutex_lock(&q->lock);
+	if (reason)
+		vmq_chan_set_poison(p->rx, reason);
 	poisoned(q, p);
 	pthread_mutex_unlock(&q->lock);
 }
@@ -283,6 +289,8 @@ static void port_leave(struct vmq_port *port, void *chan, int reason)
 		overwritten(q, p);
 		return;
 	}
+	if (reason != VMQ_EACCES)
+		reason = VMQ_EGONE;
 	/* It may have finished its handshake, and sent, just before. */
 	for (int step = 0; step < 2 && p && !p->up; step++) {
 		shake(q, p);

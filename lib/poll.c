@@ -53,8 +53,26 @@ static void news(struct vmq_pollfd *fds, unsigned n)
 
 struct round {
 	struct pollfd p[VMQ_POLL_LIMIT * VMQ_FDS];
+	uint64_t ticket[VMQ_POLL_LIMIT][2];
 	bool leads[VMQ_POLL_LIMIT][2];
 };
+
+static void tickets(struct round *r, const struct vmq_pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned d = 0; d < 2; d++)
+			r->ticket[i][d] = vmq__sleep_ticket(&fds[i].q->sleep[d]);
+}
+
+/* Nobody has drained a doorbell, for all, since the tickets were taken? */
+static bool unheard(const struct round *r, const struct vmq_pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned d = 0; d < 2; d++)
+			if (r->leads[i][d] && vmq__sleep_ticket(&fds[i].q->sleep[d]) != r->ticket[i][d])
+				return false;
+	return true;
+}
 
 /* Arm an endpoint's lanes. False: there is something to do. */
 static bool arm(struct vmq_pollfd *fd)
@@ -74,9 +92,8 @@ static bool arm(struct vmq_pollfd *fd)
 static void wake(struct vmq_pollfd *fd)
 {
 	vmq__rx_lock(fd->q);
-	/* While another receiver sleeps, the peers are to go on ringing. */
-	if (!--fd->q->rx.sleepers)
-		vmq__rx_wake(fd->q);
+	fd->q->rx.sleepers--;
+	vmq__rx_back(fd->q);
 	vmq__rx_unlock(fd->q);
 	if (fd->events & VMQ_POLL_OUT)
 		vmq__tx_wake(fd->q);
@@ -96,6 +113,11 @@ static int look_drowsy(struct vmq_pollfd *fds, unsigned n)
 	do {
 		count = look(fds, n);
 	} while (!count && vmq__now(fds[0].q) < until);
+	for (unsigned i = 0; count && i < n; i++) {
+		vmq__rx_lock(fds[i].q);
+		vmq__rx_back(fds[i].q);
+		vmq__rx_unlock(fds[i].q);
+	}
 	return count;
 }
 
@@ -145,11 +167,13 @@ static void sleep_all(struct vmq_pollfd *fds, unsigned n, uint64_t deadline)
 	uint64_t until = deadline;
 	bool clear = true;
 
+	tickets(&r, fds, n);
 	for (unsigned i = 0; i < n; i++) {
 		until = vmq__sleep_limit(fds[i].q, until);
 		clear &= arm(&fds[i]);
 	}
 	until = lead(&r, fds, n, until);
+	clear &= unheard(&r, fds, n);
 	if (clear && env)
 		env->wait(env->ctx, n == 1 ? fds[0].q : NULL, until);
 	else if (clear)
@@ -198,8 +222,11 @@ int vmq_poll(struct vmq_pollfd *fds, unsigned n, int64_t timeout_ns)
 		return count;
 	if (timeout_ns != VMQ_NOWAIT)
 		return poll_wait(fds, n, timeout_ns);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		vmq__rx_lock(fds[i].q);
 		vmq__idle(fds[i].q, &fds[i].q->rx.idle);
+		vmq__rx_unlock(fds[i].q);
+	}
 	count = look(fds, n);
 	return count ? count : VMQ_EAGAIN;
 }
@@ -240,19 +267,20 @@ static int watch(int epfd, int fd)
 }
 
 /* Without a VMM that drains by timer, lazy messages need a timer of our own. */
-static int heal_timer(struct vmq *q)
+static int watch_timer(struct vmq *q, int epfd)
 {
 	struct itimerspec every;
 
 	if (q->ops->caps(q->state) & VMQ_CAP_TICK)
-		return -1;
+		return 0;
 	every.it_interval.tv_sec = (time_t)(q->lazy_ns / 1000000000u);
 	every.it_interval.tv_nsec = (long)(q->lazy_ns % 1000000000u);
 	every.it_value = every.it_interval;
 	q->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (q->timerfd >= 0)
-		timerfd_settime(q->timerfd, 0, &every, NULL);
-	return q->timerfd;
+	if (q->timerfd < 0)
+		return -1;
+	timerfd_settime(q->timerfd, 0, &every, NULL);
+	return watch(epfd, q->timerfd);
 }
 
 static int fd_make(struct vmq *q)
@@ -264,7 +292,7 @@ static int fd_make(struct vmq *q)
 	q->ops->fds(q->state, fds);
 	for (unsigned d = 0; d < VMQ_FDS; d++)
 		bad |= watch(epfd, fds[d]);
-	bad |= watch(epfd, heal_timer(q));
+	bad |= watch_timer(q, epfd);
 	if (bad) {
 		bad = vmq__errno(errno);
 		close(epfd);
@@ -273,9 +301,10 @@ static int fd_make(struct vmq *q)
 		q->timerfd = -1;
 		return bad;
 	}
-	q->epfd = epfd;
+	/* Release, both: pairs with the acquires in idle.c. The receiver may be another thread. */
+	atomic_store_explicit(&q->epfd, epfd, memory_order_release);
 	q->ops->kick(q->state, NULL, VMQ_KICK_DATA, false); /* the first look is due */
-	q->rx.armed = true;
+	atomic_store_explicit(&q->rx.armed, true, memory_order_release);
 	return epfd;
 }
 

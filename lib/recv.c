@@ -26,7 +26,7 @@ bool vmq__rx_ready(struct vmq *q)
 /* 0: a message is staged; or the end of a peer, or why there is nothing. */
 int vmq__rx_await(struct vmq *q, int64_t timeout_ns)
 {
-	if (VMQ__UNLIKELY(q->rx.armed))
+	if (VMQ__UNLIKELY(atomic_load_explicit(&q->rx.armed, memory_order_relaxed)))
 		vmq__rx_disarm(q);
 	for (;;) {
 		int rc;
@@ -131,7 +131,8 @@ static inline int64_t quick(struct vmq *q, void *buf, size_t cap, struct vmq_msg
 	struct vmq_record rec;
 	struct vmq__peer *p;
 
-	if (q->rx.armed || q->rx.msg.peer || turn_over(q) || q->rx.cur >= q->rx.count ||
+	if (atomic_load_explicit(&q->rx.armed, memory_order_relaxed) || q->rx.msg.peer || turn_over(q) ||
+			q->rx.cur >= q->rx.count ||
 			atomic_load_explicit(&q->version, memory_order_acquire) != q->rx.seen)
 		return -1;
 	p = q->rx.list[q->rx.cur];

@@ -47,44 +47,51 @@ static const struct vmq_transport *const builtin[] = {
 #ifdef VMQ__NO_PLUGINS
 /* A static program has no dlopen() to rely on, and others may not want it: they make
  * do with what is built in. */
-static const struct vmq_transport *plugin(const char *name)
+static const struct vmq_transport *plugin(const char *name, char *why, size_t len)
 {
 	(void)name;
+	snprintf(why, len, "%s", "");
 	return NULL;
 }
 #else
 /* name.so in the folder, with one symbol: vmq_transport_NAME. A plugin stays
  * loaded, as threads may still be in it. */
-static const struct vmq_transport *plugin(const char *name)
+static const struct vmq_transport *plugin(const char *name, char *why, size_t len)
 {
 	const char *folder = secure_getenv("VMQ_TRANSPORT_PATH");
 	const struct vmq_transport *t;
 	char path[512], symbol[64];
 	void *lib;
 
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(name))
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(name)) {
+		snprintf(why, len, ": such a name is of small letters and digits");
 		return NULL;
+	}
+	snprintf(why, len, "%s", "");
 	if (snprintf(path, sizeof(path), "%s/%s.so", folder ? folder : VMQ__PLUGINS, name) >=
 			(int)sizeof(path))
 		return NULL;
 	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!lib)
+	if (!lib) {
+		snprintf(why, len, ": %s", dlerror());
 		return NULL;
+	}
 	snprintf(symbol, sizeof(symbol), "vmq_transport_%s", name);
 	t = dlsym(lib, symbol);
 	if (t && t->abi == VMQ_TRANSPORT_ABI && t->size == sizeof(*t))
 		return t;
+	snprintf(why, len, ": %s is of another version of libvmq", path);
 	dlclose(lib);
 	return NULL;
 }
 #endif
 
-const struct vmq_transport *vmq__transport(const char *name)
+const struct vmq_transport *vmq__transport(const char *name, char *why, size_t len)
 {
 	for (unsigned i = 0; builtin[i]; i++)
 		if (!strcmp(builtin[i]->name, name))
 			return builtin[i];
-	return plugin(name);
+	return plugin(name, why, len);
 }
 
 /* That of vmq_vmm_open(), which no address names; NULL if it was not built. */

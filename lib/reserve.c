@@ -44,6 +44,9 @@ int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data, int64_t t
 	}
 	unreserve(q);
 	rc = reserve_in(q, p, len, data, timeout_ns);
+	/* While it waited, another thread may have begun one. */
+	if (!rc && q->tx.reserved)
+		rc = VMQ_EBUSY;
 	if (!rc) {
 		q->tx.reserved = p;
 		q->tx.reserved_len = (uint32_t)len;

@@ -73,9 +73,9 @@ void vmq__tx_ring(struct vmq *q, struct vmq__peer *p, uint32_t flags)
 	atomic_store_explicit(&q->tx.sent, true, memory_order_relaxed);
 	if (flags == VMQ_SEND_LAZY)
 		atomic_store_explicit(&q->tx.lazy, true, memory_order_relaxed);
-	if (VMQ__UNLIKELY(!p->cookie && !p->used)) {
+	if (VMQ__UNLIKELY(!p->cookie && !atomic_load_explicit(&p->used, memory_order_relaxed))) {
 		/* From now on the receiver looks at its own lane too. */
-		p->used = true;
+		atomic_store_explicit(&p->used, true, memory_order_relaxed);
 		vmq__changed(q);
 	}
 	if (VMQ__LIKELY(!vmq_tx_kick_due(&p->tx->tx, (enum vmq_when)flags)))
@@ -132,12 +132,12 @@ static int tx_no_room(struct vmq *q, struct vmq__peer *p, int64_t timeout_ns)
 	if (rc)
 		return rc;
 	if (vmq_chan_poison(p->tx)) {
-		vmq__peer_poisoned(q, p);
+		vmq__peer_poisoned(q, p, VMQ_POISON_NONE);
 		return VMQ_EPEER;
 	}
 	p->starved = true;
 	/* In somebody's event loop, room is to make vmq_fd() readable. */
-	if (q->epfd >= 0) {
+	if (atomic_load_explicit(&q->epfd, memory_order_relaxed) >= 0) {
 		atomic_store_explicit(&q->space_armed, true, memory_order_relaxed);
 		vmq_tx_space_arm(&p->tx->tx, p->tx->tx.inline_max);
 	}
@@ -160,6 +160,13 @@ static void tx_let_pass(struct vmq *q, uint64_t deadline)
 	pthread_cond_timedwait(&q->tx.passed, &q->tx.lock, &t);
 }
 
+/* No thread sleeps for room in this lane any more? Then its receiver need not ring. */
+void vmq__tx_awake(const struct vmq *q, struct vmq__peer *p)
+{
+	if (!p->waiters && !q->tx.polls)
+		vmq_tx_space_wake(&p->tx->tx);
+}
+
 static void tx_wait(struct vmq *q, struct vmq__peer *p, uint32_t need, uint64_t deadline)
 {
 	uint64_t ticket;
@@ -172,9 +179,11 @@ static void tx_wait(struct vmq *q, struct vmq__peer *p, uint32_t need, uint64_t 
 		return;
 	ticket = vmq__sleep_ticket(&q->sleep[VMQ_FD_SPACE]);
 	/* The sleep is a natural exit: what was sent lazily is drained by it. */
+	p->waiters++;
 	if (vmq_tx_space_arm(&p->tx->tx, need))
 		vmq__tx_sleep(q, ticket, deadline);
-	vmq_tx_space_wake(&p->tx->tx);
+	p->waiters--;
+	vmq__tx_awake(q, p);
 }
 
 /*
@@ -190,11 +199,15 @@ int vmq__tx_room(struct vmq *q, struct vmq__peer *p, uint32_t need, int64_t time
 		*deadline = vmq__deadline(q, timeout_ns);
 	for (;;) {
 		if (tx_fits(q, p, need))
-			return 0;
+			break;
 		if (vmq__tx_refused(p) || vmq_chan_poison(p->tx) || vmq__late(q, *deadline))
 			return tx_no_room(q, p, timeout_ns);
 		tx_wait(q, p, need, *deadline);
 	}
+	/* vmq_fd() was to tell another thread of room, too, and the doorbell is silent now. */
+	if (VMQ__UNLIKELY(atomic_load_explicit(&q->space_armed, memory_order_relaxed)))
+		q->ops->kick(q->state, NULL, VMQ_KICK_SPACE, false);
+	return 0;
 }
 
 static struct vmq__peer *starved(struct vmq *q, uint32_t id)
@@ -232,6 +245,7 @@ bool vmq__tx_arm(struct vmq *q)
 	bool clear = true;
 
 	vmq__tx_enter(q);
+	q->tx.polls++;
 	for (uint32_t id = 0; id < q->id_limit; id++) {
 		struct vmq__peer *p = starved(q, id);
 
@@ -245,9 +259,10 @@ bool vmq__tx_arm(struct vmq *q)
 void vmq__tx_wake(struct vmq *q)
 {
 	vmq__tx_enter(q);
+	q->tx.polls--;
 	for (uint32_t id = 0; id < q->id_limit; id++)
 		if (starved(q, id))
-			vmq_tx_space_wake(&q->tx.table[id]->tx->tx);
+			vmq__tx_awake(q, q->tx.table[id]);
 	vmq__tx_leave(q);
 }
 

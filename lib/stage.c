@@ -120,12 +120,6 @@ int vmq__stage_record(struct vmq *q, struct vmq__peer *p, const struct vmq_recor
 
 /* ---- lanes ----------------------------------------------------------------- */
 
-static void poisoned(struct vmq *q, struct vmq__peer *p)
-{
-	vmq__peer_poisoned(q, p);
-	vmq__peer_finish(q, p);
-}
-
 /* In a conversation the next message's second cache line is asked for along with its
  * first; in a stream that would pull lines away from the sender while it writes. */
 static void lane_ahead(struct vmq *q, const struct vmq__peer *p)
@@ -160,8 +154,8 @@ bool vmq__stage_result(struct vmq *q, struct vmq__peer *p, int n)
 {
 	if (VMQ__LIKELY(n > 0))
 		return n != HELD;
-	vmq_chan_set_poison(p->rx, (enum vmq_poison)-n);
-	poisoned(q, p);
+	vmq__peer_poisoned(q, p, (enum vmq_poison)-n);
+	vmq__peer_finish(q, p);
 	return false;
 }
 

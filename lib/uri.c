@@ -50,6 +50,14 @@ static int setting(struct vmq__uri *uri, const char *key, const char *value)
 	return 1;
 }
 
+/* What the value of a setting has to be. */
+static const char *kind(const char *key)
+{
+	if (!strcmp(key, "name"))
+		return "VM name: " VMQ__NAME_RULE;
+	return strcmp(key, "topology") ? "number: decimal, without a unit" : "path";
+}
+
 static int settings(struct vmq__uri *uri, char *list, char *why, size_t len)
 {
 	char *save, *pair;
@@ -67,8 +75,7 @@ static int settings(struct vmq__uri *uri, char *list, char *why, size_t len)
 			snprintf(why, len, "'%.40s' is not a setting (name, lane, pages, max, "
 				"lazy_us, spin_us, topology)", pair);
 		else
-			snprintf(why, len, "%s='%.60s' is not a valid %s", pair,
-				value ? value : "", strcmp(pair, "name") ? "value" : "VM name");
+			snprintf(why, len, "%s='%.60s' is not a valid %s", pair, value ? value : "", kind(pair));
 		return VMQ_EURI;
 	}
 	return 0;
@@ -81,7 +88,8 @@ int vmq__uri_parse(const char *uri_text, struct vmq__uri *uri, char *why, size_t
 
 	memset(uri, 0, sizeof(*uri));
 	if (!colon || colon == uri_text || (size_t)(colon - uri_text) >= sizeof(uri->transport)) {
-		snprintf(why, len, "'%.60s' does not start with a transport, as in sim:lab?name=a",
+		snprintf(why, len, "'%.60s' does not start with a transport, as in sim:lab?name=a or "
+			"sim:unix=PATH?name=a",
 			uri_text ? uri_text : "");
 		return VMQ_EURI;
 	}

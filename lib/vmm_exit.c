@@ -106,6 +106,8 @@ int vmq_vmm_bypass(struct vmq_vmm_link *link, unsigned what)
 
 	if (!link)
 		return VMQ_EBADF;
+	if (!what || what & ~(VMQ_KICK_DATA | VMQ_KICK_SPACE))
+		return VMQ_EINVAL;
 	vmm = link->channel->vmm;
 	pthread_mutex_lock(&vmm->lock);
 	peer = vmq__vmm_peer(link);

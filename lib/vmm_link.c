@@ -185,13 +185,21 @@ static void link_leave(struct vmq_vmm_link *link, int reason)
 	vmq__vmm_kick(vm, VMQ_KICK_DATA | VMQ_KICK_SPACE);
 }
 
+/* The header says it before any callback can. The first reason stays: the VMM at the other
+ * end of a bridge may have said another. */
+static void say_gone(struct vmm_channel *ch, unsigned side, int why)
+{
+	if (!vmq_layout_gone(ch->meta, side))
+		vmq_layout_set_gone(ch->meta, side, (uint32_t)-why);
+}
+
 /* This end is over: the other is told. Its own VM still has the link. */
 void vmq__vmm_end(struct vmq_vmm_link *link)
 {
 	if (link->ended)
 		return;
 	link->ended = true;
-	vmq_layout_set_gone(link->channel->meta, link->side, 1);
+	say_gone(link->channel, link->side, VMQ_EGONE);
 	if (!link->channel->revoked)
 		link_leave(&link->channel->link[!link->side], VMQ_EGONE);
 }
@@ -230,7 +238,7 @@ void vmq__vmm_revoke(struct vmm_channel *ch)
 {
 	ch->revoked = true;
 	for (unsigned side = 0; side < 2; side++) {
-		vmq_layout_set_gone(ch->meta, side, 1);
+		say_gone(ch, side, VMQ_EACCES);
 		link_leave(&ch->link[side], VMQ_EACCES);
 	}
 }

@@ -86,7 +86,7 @@ static void merge(struct vmq_options *o, const struct vmq__uri *uri)
 static int check(const struct vmq_options *o)
 {
 	if (!vmq__name_ok(o->name))
-		return fail(o, VMQ_EINVAL, "'%.60s' is not a valid VM name", o->name);
+		return fail(o, VMQ_EINVAL, "'%.60s' is not a valid VM name: " VMQ__NAME_RULE, o->name);
 	if (o->flags & ~(VMQ_OPEN_THREADSAFE | VMQ_OPEN_STRICT))
 		return fail(o, VMQ_EINVAL, "unknown flags 0x%x", o->flags);
 	if (o->lane_size && (o->lane_size < VMQ_LANE_MIN || o->lane_size > VMQ_LANE_MAX ||
@@ -266,16 +266,17 @@ int vmq_open(const char *uri_text, const struct vmq_options *options, struct vmq
 		return fail(&o, rc, "%s", why);
 	merge(&o, &uri);
 	if (!o.name)
-		return fail(&o, VMQ_EURI, "the address has no name=, and so this VM none");
+		return fail(&o, VMQ_EURI, "the address has no name=, and so this VM none: settings come behind "
+			"a '?', as in sim:lab?name=a");
 	rc = check(&o);
 	if (!rc)
 		rc = check_transport(&o, uri.transport);
 	if (rc)
 		return rc;
-	at.ops = o.transport ? o.transport : vmq__transport(uri.transport);
+	at.ops = o.transport ? o.transport : vmq__transport(uri.transport, why, sizeof(why));
 	at.address = uri.address;
 	return at.ops ? open_at(&at, &o, q) :
-		fail(&o, VMQ_ENOTSUP, "there is no transport '%s'", uri.transport);
+		fail(&o, VMQ_ENOTSUP, "there is no transport '%s'%s", uri.transport, why);
 }
 
 int vmq_vmm_open(struct vmq_vmm *vmm, const struct vmq_options *options, struct vmq **q)

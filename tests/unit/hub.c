@@ -228,6 +228,37 @@ Test(hub, counts_exits)
 	vmq_hub_close(hub);
 }
 
+/* A VM that left before it read all that it was told: what it had said counts all the same. */
+Test(hub, counts_exits_of_who_left_in_haste)
+{
+	struct vmq_vmm_stats s = { .size = sizeof(s) };
+	struct vmq_hub *hub = NULL;
+	pthread_t server, other;
+	struct vmq *a, *b;
+	uint32_t id;
+
+	cr_assert_eq(open_hub(&hub), 0, "%s", why);
+	pthread_create(&server, NULL, serve, hub);
+	a = vm("a");
+	b = vm("b");
+	pthread_create(&other, NULL, be_met, b);
+	cr_assert_eq(vmq_peer(a, "b", PATIENCE, &id), 0);
+	pthread_join(other, NULL);
+	vmq_close(vm("z")); /* of whom a does not hear any more */
+	vmq_hub_stop(hub);
+	pthread_join(server, NULL);
+	for (int i = 0; i < 7; i++)
+		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_NOW, VMQ_NOWAIT), 0);
+	vmq_close(a);
+	for (uint64_t until = now_ns() + PATIENCE; !strstr(lines, "a left") && now_ns() < until;)
+		vmq_hub_run(hub, VMQ_NOWAIT);
+	cr_assert_eq(vmq_hub_stats(hub, "a", &s), 0);
+	cr_expect_eq(s.exits_immediate, 7u);
+	cr_expect(strstr(lines, "a left: its connection closed"), "%s", lines);
+	vmq_close(b);
+	vmq_hub_close(hub);
+}
+
 /* ---- asked from elsewhere --------------------------------------------------------------- */
 
 struct asker {

@@ -105,6 +105,8 @@ Test(vmm, each_pair_has_a_channel)
 	cr_expect_geq(labs((uint8_t *)l->info.region - (uint8_t *)fake_to(&a, "b")->info.region),
 		(long)l->info.region_size);
 	cr_expect_eq(stats_of(&a).peers, 2u);
+	cr_expect_eq(vmq_vmm_bypass(l->info.link, 0), VMQ_EINVAL);
+	cr_expect_eq(vmq_vmm_bypass(l->info.link, 4 | VMQ_KICK_DATA), VMQ_EINVAL);
 	cr_expect_eq(vmq_vmm_lookup(a.vm, "b"), 0);
 	cr_expect_eq(vmq_vmm_lookup(a.vm, "z"), VMQ_EAGAIN);
 	cr_expect_eq(vmq_vmm_lookup(a.vm, "*"), VMQ_EINVAL);
@@ -132,6 +134,7 @@ Test(vmm, refuse_and_allow)
 	cr_expect_eq(a.link[1].left, VMQ_EACCES);
 	cr_expect(vmq_chan_peer_gone(&a.link[1].chan));
 	cr_expect_eq(vmq_vmm_detach(a.link[1].info.link), 0);
+	cr_expect_eq(vmq_layout_gone(b.link[0].info.region, !b.link[0].info.side), (uint32_t)-VMQ_EACCES);
 	cr_expect_eq(a.leaves + b.leaves, 2u, "nobody is told twice");
 }
 

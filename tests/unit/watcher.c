@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* watcher.c - a hub with VMs, and who watches it: for tests that speak the hub's protocol. */
+/* watcher.c - a hub with VMs, who talks to it, and who watches it: for tests that speak the hub's
+ * protocol. */
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>

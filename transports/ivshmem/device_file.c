@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ivdev.h"
@@ -31,6 +32,18 @@ static const struct vmq__ivdev_ops file_ops = {
 	.service = vmq__ivdev_no_service,
 };
 
+static int cannot_open(const char *path, int e, const struct vmq__ivdev_why *why)
+{
+	struct stat st;
+
+	if (e == ENXIO && !stat(path, &st) && S_ISSOCK(st.st_mode))
+		return why->fail(why->ctx, VMQ_EPROTO, "%.120s is a socket: a server's is for ivshmem:unix=", path);
+	if (e == EISDIR)
+		return why->fail(why->ctx, VMQ_EPROTO, "%.120s is a folder, and no file that can be a region", path);
+	return why->fail(why->ctx, vmq__ivdev_errno(e), "%.120s cannot be opened: %s%s", path, strerror(e),
+		e == ENOENT ? ": QEMU makes it, with share=on,mem-path=" : "");
+}
+
 int vmq__ivdev_file(const char *path, const int bell[VMQ_FDS], const struct vmq__ivdev_why *why,
 	struct vmq__ivdev **out)
 {
@@ -42,8 +55,7 @@ int vmq__ivdev_file(const char *path, const int bell[VMQ_FDS], const struct vmq_
 	/* Nonblocking: what stands there may be no file at all. */
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
-		rc = vmq__ivdev_errno(errno);
-		return why->fail(why->ctx, rc, "%.120s cannot be opened: %s", path, strerror(errno));
+		return cannot_open(path, errno, why);
 	}
 	d = calloc(1, sizeof(*d));
 	rc = VMQ_ENOMEM;

@@ -256,6 +256,7 @@ static int first_dial(struct vmq__iv_server *s, const char *path)
 	const struct timespec moment = { 0, 10000000 };
 	uint64_t until = in_ms(GREET_MS);
 	int rc = dial(s);
+	char text[250];
 
 	while (rc == VMQ_EAGAIN && vmq__loop_left(until)) {
 		nanosleep(&moment, NULL);
@@ -265,10 +266,14 @@ static int first_dial(struct vmq__iv_server *s, const char *path)
 		s->until = until;
 		return 0;
 	}
+	if (rc == VMQ_EAGAIN) {
+		rc = VMQ_ECONN;
+		s->lie = "lets nobody in";
+	}
 	if (s->lie)
 		return s->why->fail(s->why->ctx, rc, "the server at %.120s %s", path, s->lie);
-	rc = rc == VMQ_EAGAIN ? VMQ_ECONN : rc;
-	return s->why->fail(s->why->ctx, rc, "no ivshmem server at %.120s: %s", path, strerror(errno));
+	rc = vmq__packet_unreached("no ivshmem server at", path, errno, text, sizeof(text));
+	return s->why->fail(s->why->ctx, rc, "%s", text);
 }
 
 static int greeting(struct vmq__iv_server *s)
@@ -297,7 +302,7 @@ static int greeted(struct vmq__iv_server *s, const char *path)
 	if (rc == VMQ_ETIMEDOUT)
 		s->lie = "does not say what an ivshmem server says";
 	else if (rc == VMQ_ECONN)
-		s->lie = "turned us away";
+		s->lie = "turned us away: it is full, or does not let this user in";
 	rc = rc == VMQ_ETIMEDOUT ? VMQ_ECONN : rc;
 	if (rc && s->lie)
 		s->why->fail(s->why->ctx, rc, "the server at %.120s %s", path, s->lie);
@@ -313,7 +318,8 @@ int vmq__ivdev_server(const char *path, const int bell[VMQ_FDS], const struct vm
 	if (!s)
 		return VMQ_ENOMEM;
 	if (vmq__packet_address(path, &s->at, &s->at_len))
-		rc = why->fail(why->ctx, VMQ_EURI, "'%.120s' cannot be a socket's path", path);
+		rc = why->fail(why->ctx, VMQ_EURI, "'%.120s' cannot be a socket's path: that has 1 to %u "
+			"bytes", path, PACKET_PATH_MAX);
 	else
 		rc = make_sets(s);
 	if (!rc)

@@ -54,7 +54,8 @@ static int read_directory(struct ivshmem *iv)
 		return explain(iv, VMQ_EPROTO, "a region of %llu bytes is too small, or no power of two",
 			(unsigned long long)iv->dev->size);
 	if (rc)
-		return explain(iv, rc, "the region holds something else than libvmq's directory");
+		return explain(iv, rc, "the region holds something else than libvmq's directory: fill it with "
+			"zeros if nobody uses that");
 	return 0;
 }
 

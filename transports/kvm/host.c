@@ -48,20 +48,26 @@ static int check(struct vmq_port *port, const struct vmq_port_ops *ops,
 	return 0;
 }
 
-static int refused(const struct kvm_host *k, int rc, const struct vmq_open_args *args)
+static int refused(const struct kvm_host *k, int rc, int error, const struct vmq_open_args *args)
 {
 	const char *path = args->address + strlen("unix=");
 	const struct vmq__host *h = &k->host;
+	char text[300];
 
+	if (error) {
+		rc = vmq__packet_unreached("no VMM listens at", path, error, text, sizeof(text));
+		return h->ops->fail(h->port, rc, "%s", text);
+	}
 	switch (rc) {
 	case VMQ_ECONN:
-		return h->ops->fail(h->port, rc, "no VMM listens at %s", path);
+		return h->ops->fail(h->port, rc, "the VMM at %s hung up", path);
 	case VMQ_EAGAIN:
 		return h->ops->fail(h->port, VMQ_ECONN, "the VMM at %s does not answer", path);
 	case VMQ_EACCES:
 		return h->ops->fail(h->port, rc, "the VMM at %s is another user's", path);
 	case VMQ_EVERSION:
-		return h->ops->fail(h->port, rc, "the VMM at %s speaks another version", path);
+		return h->ops->fail(h->port, rc, "who listens at %s speaks another version, or is no VMM: a "
+			"hub's socket is for sim:unix=", path);
 	case VMQ_EPROTO:
 		return h->ops->fail(h->port, rc, "who listens at %s is no VMM", path);
 	case VMQ_EEXIST:
@@ -85,15 +91,15 @@ static int await_answer(struct kvm_host *k, const struct vmq_open_args *args)
 {
 	struct pollfd p = { .fd = vmq_bridge_fd(k->bridge), .events = POLLIN };
 	int64_t until = now_ms() + ANSWER_MS, left;
-	int rc;
+	int rc, error = 0;
 
 	for (;;) {
 		rc = vmq_bridge_run(k->bridge, VMQ_NOWAIT);
 		if (rc == VMQ_EAGAIN)
-			rc = vmq__bridge_answer(k->bridge);
+			rc = vmq__bridge_answer(k->bridge, &error);
 		left = until - now_ms();
 		if (rc != VMQ_EAGAIN || left <= 0)
-			return rc ? refused(k, rc, args) : 0;
+			return rc ? refused(k, rc, error, args) : 0;
 		poll(&p, 1, (int)left);
 	}
 }
@@ -113,8 +119,8 @@ static int join_vmm(struct kvm_host *k, struct vmq_open_args *args)
 	if (!rc)
 		rc = vmq_bridge_connect(k->bridge, path);
 	if (rc == VMQ_EINVAL)
-		return k->host.ops->fail(k->host.port, VMQ_EURI, "'%.120s' cannot be a socket's path",
-			path);
+		return k->host.ops->fail(k->host.port, VMQ_EURI, "'%.120s' cannot be a socket's path: that "
+			"has 1 to %u bytes", path, PACKET_PATH_MAX);
 	return rc ? rc : await_answer(k, args);
 }
 

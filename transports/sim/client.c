@@ -230,6 +230,7 @@ static int client_lookup(void *state, const char *name)
 {
 	struct client *c = state;
 	struct sim_wire m = { .version = SIM_WIRE_VERSION, .type = SIM_LOOKUP };
+	int rc;
 
 	for (unsigned i = 0; i < ANSWERS; i++) {
 		if (strcmp(c->answers[i].name, name))
@@ -241,9 +242,12 @@ static int client_lookup(void *state, const char *name)
 	}
 	if (!strcmp(c->asked, name))
 		return VMQ_EAGAIN;
-	strcpy(c->asked, name);
 	strcpy(m.name, name);
-	return vmq__sim_wire_send(c->sock, &m, NULL, 0) ? VMQ_ECONN : VMQ_EAGAIN;
+	rc = vmq__sim_wire_send(c->sock, &m, NULL, 0);
+	if (rc)
+		return rc; /* VMQ_EAGAIN: the hub is behind, and is asked later */
+	strcpy(c->asked, name);
+	return VMQ_EAGAIN;
 }
 
 /* ---- pages -------------------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ struct client {
 	struct vmq_port *port;
 	const struct vmq_port_ops *ops;
 	int sock;
-	bool down;
+	atomic_bool down; /* changed by news only */
 	_Atomic uint64_t quiet, bypass; /* since the last exit that told the hub */
 	struct chan *chans;
 	struct answer answers[ANSWERS];

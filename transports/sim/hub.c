@@ -49,6 +49,8 @@ static int listen_at(struct vmq_hub *hub, const struct vmq_hub_options *o)
 	hub->sock = vmq__packet_listen(o->path);
 	if (hub->sock == VMQ_EINVAL)
 		return fail(o, VMQ_EINVAL, "'%.120s' cannot be a socket's path", o->path);
+	if (hub->sock == VMQ_EEXIST && vmq__packet_blocked(o->path))
+		return fail(o, VMQ_EEXIST, "%s is there, and is no socket", o->path);
 	if (hub->sock == VMQ_EEXIST)
 		return fail(o, VMQ_EEXIST, "a hub listens at %s already", o->path);
 	if (hub->sock < 0)

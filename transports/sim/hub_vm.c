@@ -328,9 +328,10 @@ void vmq__hub_vm_drop(struct hub_vm *vm, const char *why)
 	vm->sock = -1;
 	if (!vm->vm)
 		return;
+	/* Before it is said: who logs may ask for the counters. */
+	vmq__hub_bury(vm);
 	if (why)
 		vmq__hub_log(vm->hub, "%s left: %s", vm->name, why);
-	vmq__hub_bury(vm);
 	vmq_vmm_remove(vm->vm);
 	vm->vm = NULL;
 }

@@ -147,10 +147,14 @@ static void local_free(struct local *l)
 static int local_open(struct vmq_port *port, const struct vmq_port_ops *ops, struct vmq_open_args *args,
 	void **state)
 {
-	struct local *l = calloc(1, sizeof(*l));
+	struct local *l;
 	char why[256] = "";
 	int rc;
 
+	if (strpbrk(args->address, "/="))
+		return ops->fail(port, VMQ_EURI, "'%.120s' is no fabric's name: that has no '/' and no '='. A hub's "
+			"socket is sim:unix=PATH", args->address);
+	l = calloc(1, sizeof(*l));
 	if (!l)
 		return VMQ_ENOMEM;
 	l->sim.kind = &vmq__sim_local;

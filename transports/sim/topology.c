@@ -278,6 +278,7 @@ static char *slurp(const char *path)
 	FILE *f = fopen(path, "re");
 	size_t len = 0, cap = 0;
 	char *text = NULL, *more;
+	int e;
 
 	if (!f)
 		return NULL;
@@ -295,9 +296,14 @@ static char *slurp(const char *path)
 		}
 		len += fread(text + len, 1, cap - len - 1, f);
 	} while (!feof(f) && !ferror(f));
-	text[len] = 0;
+	e = ferror(f) ? errno : 0; /* a folder can be opened, but not read */
 	fclose(f);
-	return text;
+	text[len] = 0;
+	if (!e)
+		return text;
+	free(text);
+	errno = e;
+	return NULL;
 }
 
 static int parse(const char *path, struct sim_topology *t, char *why, size_t len)

@@ -102,7 +102,7 @@ Test(files, what_is_no_file)
 	strcpy(address, "file=/dev/null");
 	refused(VMQ_EPROTO, "/dev/null is no file");
 	strcpy(address, "file=/tmp");
-	refused(VMQ_ESYS, "/tmp");
+	refused(VMQ_EPROTO, "/tmp");
 	strcpy(address, "file=");
 	refused(VMQ_EURI, "path");
 }

@@ -241,7 +241,8 @@ Test(ivshmem_places, somebody_elses_region_is_left_alone)
 	memset(fabric.map, 0x5a, SIZE);
 	memcpy(copy, fabric.map, SIZE);
 	cr_expect_eq(open_why(why), VMQ_EPROTO);
-	cr_expect_str_eq(why, "the region holds something else than libvmq's directory");
+	cr_expect_str_eq(why, "the region holds something else than libvmq's directory: fill it with zeros if "
+		"nobody uses that");
 	cr_expect_eq(memcmp(copy, fabric.map, SIZE), 0);
 	free(copy);
 }

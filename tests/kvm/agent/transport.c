@@ -243,8 +243,10 @@ static const struct vmq_transport transport = {
 	.detach = guest_detach,
 };
 
-const struct vmq_transport *vmq__transport(const char *name)
+const struct vmq_transport *vmq__transport(const char *name, char *why, size_t len)
 {
+	(void)why;
+	(void)len;
 	(void)name;
 	return &transport;
 }
