@@ -4,6 +4,7 @@
 import faulthandler
 import itertools
 import os
+import sys
 import time
 
 import pytest
@@ -53,6 +54,15 @@ def pair(fabric):
     with vmq.open(f"{fabric}?name=a") as a, vmq.open(f"{fabric}?name=b") as b:
         acquainted(a, b)
         yield a, b
+
+
+@pytest.fixture
+def restless():
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture

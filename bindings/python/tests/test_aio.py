@@ -205,3 +205,134 @@ def test_select_takes_a_queue(pair):
     a.send("b", b"x")
     assert select.select([b], [], [], PATIENCE)[0] == [b]
     assert b.recv(0).data == b"x"
+
+
+def test_a_stream_leaves_the_loop_to_others(fabric):
+    """A receiver that always finds a message, and a sender that always finds room."""
+
+    async def main():
+        with vmq.open(f"{fabric}?name=a") as a, vmq.open(f"{fabric}?name=b") as b:
+            await asyncio.gather(a.apeer("b"), b.apeer("a"))
+            turns = []
+
+            async def other():
+                while True:
+                    turns.append(len(turns))
+                    await asyncio.sleep(0)
+
+            busy = asyncio.ensure_future(other())
+            for i in range(1000):
+                await a.asend("b", b"%d" % i)
+            sent = len(turns)
+            for i in range(1000):
+                assert (await b.arecv()).data == b"%d" % i
+            busy.cancel()
+            return sent, len(turns) - sent
+
+    sent, received = run(main())
+    assert sent >= 10 and received >= 10
+
+
+def test_a_stream_can_be_cancelled_and_loses_nothing(fabric):
+    async def main():
+        with vmq.open(f"{fabric}?name=a") as a, vmq.open(f"{fabric}?name=b") as b:
+            await asyncio.gather(a.apeer("b"), b.apeer("a"))
+            assert a.send_batch("b", [b"%d" % i for i in range(1000)]) == 1000
+            got = []
+
+            async def receive():
+                async for message in b:
+                    got.append(message.data)
+
+            receiver = asyncio.ensure_future(receive())
+            await asyncio.sleep(0)
+            receiver.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await receiver
+            assert len(got) < 1000
+            while len(got) < 1000:
+                got.append((await b.arecv()).data)
+            return got
+
+    assert run(main()) == [b"%d" % i for i in range(1000)]
+
+
+def test_cancelled_waiters_among_others_lose_nothing(fabric):
+    """Waits are begun and cancelled while messages come in; each arrives once."""
+    count = 300
+
+    async def main():
+        with vmq.open(f"{fabric}?name=a") as a, vmq.open(f"{fabric}?name=b") as b:
+            await asyncio.gather(a.apeer("b"), b.apeer("a"))
+            got = []
+
+            async def receive():
+                while True:
+                    got.append((await b.arecv()).data)
+
+            steady = asyncio.ensure_future(receive())
+            for i in range(count):
+                fickle = asyncio.ensure_future(receive())
+                await asyncio.sleep(0)
+                await a.asend("b", b"%d" % i)
+                if i % 2:
+                    await asyncio.sleep(0)
+                fickle.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await fickle
+            while len(got) < count:
+                await asyncio.sleep(0.001)
+            steady.cancel()
+            return got
+
+    assert sorted(run(main())) == sorted(b"%d" % i for i in range(count))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_child_leaves_its_parents_loop_alone(fabric, inside):
+    """What a forked child closes is not taken out of the loop that the parent runs."""
+
+    def forks(q):
+        child = os.fork()
+        if child == 0:
+            before = len(os.listdir("/proc/self/fd"))
+            q.close()
+            os._exit(len(os.listdir("/proc/self/fd")) - before + 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    async def begin(a, b):
+        await asyncio.gather(a.apeer("b"), b.apeer("a"))
+        waiter = asyncio.ensure_future(b.arecv())
+        await asyncio.sleep(0.01)
+        if inside:
+            forks(b)
+        return waiter
+
+    loop = asyncio.new_event_loop()
+    try:
+        with vmq.open(f"{fabric}?name=a") as a, vmq.open(f"{fabric}?name=b") as b:
+            waiter = loop.run_until_complete(begin(a, b))
+            if not inside:
+                forks(b)
+            a.send("b", b"as before")
+            message = loop.run_until_complete(asyncio.wait_for(waiter, PATIENCE))
+            assert message.data == b"as before"
+    finally:
+        loop.close()
+
+
+def test_a_loop_that_was_closed_is_no_hindrance(fabric):
+    with vmq.open(f"{fabric}?name=a") as a, vmq.open(f"{fabric}?name=b") as b:
+        loop = asyncio.new_event_loop()
+        waiter = loop.create_task(b.arecv())
+        loop.run_until_complete(asyncio.sleep(0))
+        waiter.cancel()
+        loop.run_until_complete(asyncio.gather(waiter, return_exceptions=True))
+        loop.close()
+
+        async def main():
+            await asyncio.gather(a.apeer("b"), b.apeer("a"))
+            await a.asend("b", b"x")
+            assert (await b.arecv()).data == b"x"
+
+        run(main())

@@ -72,7 +72,7 @@ def test_vmm():
 
 @pytest.mark.parametrize(
     "folder, count, first",
-    [(HERE, 3, "b'hello'"), (os.path.join(HERE, "..", ".."), 1, "guest got: hello from the host")],
+    [(HERE, 5, "b'hello'"), (os.path.join(HERE, "..", ".."), 1, "guest got: hello from the host")],
 )
 def test_the_readmes_python_runs(folder, count, first):
     """Each block of Python in a README, one after the other in one program."""

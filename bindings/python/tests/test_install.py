@@ -44,7 +44,7 @@ def clean(**more: str) -> Dict[str, str]:
 
 def run(*command: str, cwd: Path, env: Dict[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=120)
+                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=400)
 
 
 def copy_tree(to: Path) -> Path:

@@ -5,11 +5,13 @@ import gc
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 from conftest import PATIENCE
 
 import vmq
+from vmq import _memory
 
 
 def given(a, b, data=b"page", mode=vmq.Mode.MOVE):
@@ -86,6 +88,23 @@ def test_while_a_view_is_exported_the_page_stays(pair, derive):
     assert page and bytes(kept)
     del kept
     page.free()
+
+
+def test_garbage_is_no_hindrance(pair):
+    """A slice, and a view itself, that only a cycle still holds."""
+    a, b = pair
+    for derive in (lambda v: v[1:3], memoryview):
+        _, page = given(a, b)
+        cycle = [derive(page.view)]
+        cycle.append(cycle)
+        del cycle
+        page.free()
+        _, page = given(a, b)
+        view = page.view
+        cycle = [derive(view)]
+        cycle.append(cycle)
+        del cycle, view
+        b.send_page(page)
 
 
 def test_a_view_outlives_its_queue(pair):
@@ -234,10 +253,91 @@ def test_numpy_without_a_copy(pair):
         assert numpy.frombuffer(other, numpy.uint8).size == 8
 
 
+def test_threads_that_look_while_another_frees(pair, restless):
+    """Whoever gets a view gets one of pages that are ours; else an exception."""
+    a, b = pair
+    stop, wrong = threading.Event(), []
+    current = [a.alloc("b", 4096)]
+
+    def look():
+        while not stop.is_set():
+            try:
+                part = current[0].view[1:3]
+                page = current[0]
+                if bytes(part) and not page:
+                    wrong.append(page)  # freed, and its view goes on
+                part.release()
+            except (vmq.StaleError, ValueError):
+                pass
+
+    lookers = [threading.Thread(target=look) for _ in range(3)]
+    for looker in lookers:
+        looker.start()
+    freed = 0
+    while freed < 300:
+        try:
+            current[0].free() if freed % 2 else a.send_page(current[0])
+        except vmq.ExportedError:
+            continue
+        freed += 1
+        b.recv(PATIENCE).page.free() if freed % 2 else None
+        current[0] = a.alloc("b", 4096, timeout=PATIENCE)
+    stop.set()
+    for looker in lookers:
+        looker.join(PATIENCE)
+    assert not wrong
+
+
+def test_a_view_that_is_being_made_while_another_frees(pair, monkeypatch):
+    """It is revoked, or not made any more."""
+    a, _ = pair
+    page = a.alloc("b", 10)
+    making, go, views = threading.Event(), threading.Event(), []
+    before = _memory._over
+
+    def slowly(*args):
+        making.set()
+        go.wait(PATIENCE)
+        return before(*args)
+
+    monkeypatch.setattr(_memory, "_over", slowly)
+    maker = threading.Thread(target=lambda: views.append(page.view))
+    maker.start()
+    assert making.wait(PATIENCE)
+    freer = threading.Thread(target=page.free)
+    freer.start()
+    freer.join(0.2)  # it would be done by now, if it did not wait for the view
+    go.set()
+    maker.join(PATIENCE)
+    freer.join(PATIENCE)
+    assert not page
+    with pytest.raises(ValueError):
+        views[0][0]
+
+
+def test_a_move_that_fails_leaves_the_page(pair):
+    a, b = pair
+    with pytest.raises(vmq.AgainError):
+        while True:
+            a.send("b", bytes(4000), timeout=0)
+    page = a.alloc("b", 10)
+    page.view[:] = b"0123456789"
+    for timeout in (0, 0.01):
+        with pytest.raises((vmq.AgainError, vmq.TimedOutError)):
+            a.send_page(page, bytes(5000), timeout=timeout)
+        assert page and bytes(page.view) == b"0123456789"
+    with pytest.raises(vmq.InvalidError):
+        a.send_page(page, when=99)
+    with pytest.raises(TypeError):
+        a.send_page(page, "text")
+    assert bytes(page.view) == b"0123456789"
+    page.free()
+
+
 def test_nothing_crashes_at_the_end():
     """Queues, pages and views that are alive when the interpreter ends."""
     program = """
-        import vmq
+        import threading, vmq
         a, b = vmq.open("sim:x?name=a"), vmq.open("sim:x?name=b")
         for _ in range(400):
             a.peers(), b.peers()
@@ -246,9 +346,23 @@ def test_nothing_crashes_at_the_end():
         vmm = vmq.Vmm()
         vm = vmm.add("v", window=16 << 20)
         host = vmm.open("host")
+        room = a.reserve("b", 10).__enter__()
+        part2 = room.view[1:]
+        class Cycle: pass
+        c = Cycle(); c.me, c.things = c, [a, page, vmm, room]
+        def wait():
+            try:
+                host.recv()
+            except vmq.Error:
+                pass
+        for _ in range(3):
+            threading.Thread(target=wait, daemon=True).start()
         print("ok")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, timeout=PATIENCE
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE,
     )
-    assert (done.returncode, done.stdout) == (0, b"ok\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"ok\n", b"")

@@ -21,7 +21,7 @@ def mypy(tmp_path, *files):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     environment["MYPYPATH"] = HERE
     done = subprocess.run(
-        [tool, "--strict", f"--cache-dir={tmp_path}/cache", *files],
+        [tool, "--strict", f"--cache-dir={tmp_path.parent}/cache", *files],
         env=environment,
         cwd=str(tmp_path),
         stdout=subprocess.PIPE,
@@ -45,14 +45,27 @@ def test_a_user_of_it_is_checked(tmp_path):
         "    with vmq.open(address) as q:\n"
         "        for msg in q:\n"
         "            q.send(msg.peer, msg.data, when=vmq.When.LAZY)\n"
-        "        return q.stats.sent\n"
+        "            with q.reserve(msg.peer, len(msg.data), timeout=1) as room:\n"
+        "                room.view[:] = msg.data\n"
+        "            q.sendv(msg.peer, [b'a', room.view])\n"
+        "        return q.stats.sent\n\n\n"
+        "def serve(vmm: vmq.Vmm, path: str) -> bool:\n"
+        "    with vmm.bridge(path, log=print) as bridge:\n"
+        "        bridge.connect(path)\n"
+        "        return bridge.run(0)\n"
     )
     bad = tmp_path / "bad.py"
-    bad.write_text('import vmq\n\nsent: str = vmq.open("sim:x?name=a").stats.sent\n')
+    bad.write_text(
+        "import vmq\n\n"
+        'q = vmq.open("sim:x?name=a")\n'
+        "sent: str = q.stats.sent\n"
+        'with q.reserve("b", "5"):\n'
+        "    q.sendv(b'b', [])\n"
+    )
     code, said = mypy(tmp_path, str(good))
     assert code == 0, said
     code, said = mypy(tmp_path, str(bad))
-    assert code == 1 and "Incompatible types" in said
+    assert code == 1 and "Incompatible types" in said and "Found 3 errors" in said
 
 
 def test_all_names_are_there():

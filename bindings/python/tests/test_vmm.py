@@ -287,3 +287,26 @@ def test_an_interrupt_ends_a_hubs_run(tmp_path):
             hub.run()
         assert time.monotonic() - start < PATIENCE
         timer.join()
+
+
+def test_a_callback_cannot_close_what_it_runs_under():
+    with vmq.Vmm() as vmm, unraisables() as seen:
+        bridge = vmm.bridge()
+        calls = [vmm.close, bridge.close]
+        vm = vmm.add("vm", window=8 << 20, kick=lambda what: calls.pop(0)())
+        other = vmm.add("other", window=8 << 20)
+        other.doorbell(vm.id)
+        assert [type(e) for e in seen] == [vmq.BusyError]
+        assert not vmm.closed and not bridge.closed
+        other.doorbell(vm.id)
+        assert bridge.closed  # soon
+        until(lambda: bridge_ended(vmm), "the bridge to end")
+        vm.remove()
+
+
+def bridge_ended(vmm):
+    try:
+        vmm.bridge().close()
+        return True
+    except vmq.BusyError:
+        return False

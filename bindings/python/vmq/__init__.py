@@ -9,6 +9,7 @@
             print(msg.peer, msg.data)
 """
 
+from ._bridge import Bridge
 from ._errors import (
     ERRORS,
     AddressError,
@@ -36,16 +37,20 @@ from ._errors import (
     VersionError,
 )
 from ._hub import Hub
+from ._kvm import Kvm
 from ._load import lib as _lib
 from ._open import open
 from ._pages import Page
 from ._queue import Queue
+from ._reserve import Reservation
 from ._types import (
+    Bus,
     Cap,
     Event,
     EventType,
     Exit,
     Kick,
+    KvmStats,
     Message,
     Mode,
     PeerInfo,
@@ -73,6 +78,8 @@ __all__ = [
     "ERRORS",
     "AddressError",
     "AgainError",
+    "Bridge",
+    "Bus",
     "BusyError",
     "Cap",
     "Channel",
@@ -88,6 +95,8 @@ __all__ = [
     "Hub",
     "InvalidError",
     "Kick",
+    "Kvm",
+    "KvmStats",
     "Message",
     "Mode",
     "NoDescriptorsError",
@@ -100,6 +109,7 @@ __all__ = [
     "ProtocolError",
     "Queue",
     "RefusedError",
+    "Reservation",
     "SizeError",
     "StaleError",
     "Stats",

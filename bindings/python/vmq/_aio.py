@@ -9,11 +9,12 @@ import asyncio
 import os
 from typing import AsyncIterator, Callable, Dict, Optional, Set, TypeVar
 
-from ._base import Base
 from ._errors import AgainError, ClosedError, GoneError, PoisonedError, RefusedError
 from ._handle import Handle, check
 from ._load import lib
 from ._pages import Page
+from ._recv import Receiver
+from ._send import Sender
 from ._types import Buffer, Event, Message, Mode, Peer, When
 
 T = TypeVar("T")
@@ -22,6 +23,9 @@ T = TypeVar("T")
 #: looks again after these times.
 _PAUSES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02)
 _LIMIT = 0.1
+
+#: After so many messages without a wait, other tasks get their turn.
+_STREAK = 64
 
 
 class _Watch:
@@ -33,7 +37,9 @@ class _Watch:
         self.others: Set["asyncio.Future[None]"] = set()  #: that do not wait for a message
         self.received = 0
         self.fd = os.dup(fd)  # it stays valid until the loop has let go of it
+        self.pid = os.getpid()
         self.reading = False
+        self.streak = 0
 
     def wake(self) -> None:
         """The doorbell rang: all look. With nobody to look, it would go on ringing."""
@@ -51,6 +57,7 @@ class _Watch:
 
     async def wait(self, among: Set["asyncio.Future[None]"], timeout: Optional[float]) -> None:
         """Until the doorbell rings, or the time is up."""
+        self.streak = 0
         if self.fd < 0:
             return
         if not self.reading:
@@ -66,12 +73,20 @@ class _Watch:
             if timer:
                 timer.cancel()
 
+    async def turn(self) -> None:
+        """Before an attempt: who always finds something does not keep the loop to itself, and
+        can be cancelled."""
+        self.streak += 1
+        if self.streak > _STREAK:
+            self.streak = 0
+            await asyncio.sleep(0)
+
     def end(self) -> None:
         """Its Queue is closed, or its loop."""
         fd, self.fd = self.fd, -1
         if fd < 0:
             return
-        if not self.loop.is_closed():
+        if self.pid == os.getpid() and not self.loop.is_closed():  # a child's epoll is its parent's
             if self.reading:
                 self.loop.remove_reader(fd)
                 self.reading = False
@@ -80,7 +95,8 @@ class _Watch:
 
     def end_soon(self) -> None:
         """The same, from any thread."""
-        if not self.loop.is_running() or self.loop is asyncio._get_running_loop():
+        forked = self.pid != os.getpid()
+        if forked or not self.loop.is_running() or self.loop is asyncio._get_running_loop():
             self.end()
             return
         try:
@@ -94,35 +110,15 @@ def _end_wait(waiter: "asyncio.Future[None]") -> None:
         waiter.set_result(None)
 
 
-class Aio(Base):
+class Aio(Sender, Receiver):
     """The calls of a Queue that are awaited."""
+
+    #: Also of one whose making failed, and which is collected.
+    _watches: Dict[asyncio.AbstractEventLoop, _Watch] = {}
 
     def __init__(self, handle: Handle) -> None:
         super().__init__(handle)
-        self._watches: Dict[asyncio.AbstractEventLoop, _Watch] = {}
-
-    def recv(self, timeout: Optional[float] = None) -> Message:
-        raise NotImplementedError
-
-    def send(
-        self, peer: Peer, data: Buffer, *, when: When = When.AUTO, timeout: Optional[float] = None
-    ) -> None:
-        raise NotImplementedError
-
-    def send_page(
-        self,
-        page: Page,
-        data: Buffer = b"",
-        *,
-        mode: Mode = Mode.MOVE,
-        size: Optional[int] = None,
-        when: When = When.AUTO,
-        timeout: Optional[float] = None,
-    ) -> None:
-        raise NotImplementedError
-
-    def event(self, timeout: Optional[float] = None) -> Event:
-        raise NotImplementedError
+        self._watches = {}
 
     @property
     def fd(self) -> int:
@@ -145,17 +141,22 @@ class Aio(Base):
             watch = self._watches[loop] = _Watch(loop, self.fd)
         return watch
 
-    def _closing(self) -> None:
+    def _closing(self) -> int:
+        self._let_go()
+        return super()._closing()
+
+    def _let_go(self) -> None:
         watches, self._watches = self._watches, {}
         for watch in watches.values():
             watch.end_soon()
 
     def __del__(self) -> None:
-        self._closing()
+        self._let_go()
 
     async def _retry(self, attempt: Callable[[], T]) -> T:
         """Attempt until there is something, or room."""
         watch, tries, received = self._watch(), 0, 0
+        await watch.turn()
         while True:
             try:
                 return attempt()
@@ -171,6 +172,7 @@ class Aio(Base):
     async def arecv(self) -> Message:
         """As recv(). A wait that is cancelled loses no message."""
         watch = self._watch()
+        await watch.turn()
         while True:
             try:
                 return self.recv(0)

@@ -5,14 +5,14 @@ import ctypes
 import time
 import warnings
 import weakref
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from . import _c
 from ._errors import InvalidError, encoded, error
-from ._handle import SLICE_NS, Handle, check, nanoseconds
+from ._handle import SLICE_NS, Handle, Unshared, calling, check, nanoseconds
 from ._load import lib
 from ._pages import Page
-from ._types import Event, Peer
+from ._types import Peer
 
 
 def waiting(call: Callable[[int], Any], timeout_ns: int, growing: bool = False) -> int:
@@ -51,13 +51,14 @@ class Until:
         return max(1, self._at - time.monotonic_ns()) if self._at else self._wait
 
 
-class Base:
+class Base(Unshared):
     """The handle of a Queue, and its end."""
 
+    _h: Optional[Handle] = None
+
     def __init__(self, handle: Handle) -> None:
-        self._h: Optional[Handle] = handle
+        self._h = handle
         self._ids: Dict[str, int] = {}
-        self._news: List[Event] = []  # that peers() found
         self._pages: "weakref.WeakValueDictionary[int, Page]" = weakref.WeakValueDictionary()
 
     @property
@@ -76,8 +77,7 @@ class Base:
         handle, self._h = self._h, None
         if handle is None:
             return
-        self._closing()
-        held = 0
+        held = self._closing()
         for ref in self._pages.valuerefs():
             page = ref()
             held += page is not None and not page._close()
@@ -85,16 +85,17 @@ class Base:
         del handle
         if held:
             warnings.warn(
-                f"a Queue was closed while {held} of its pages are in use: "
+                f"a Queue was closed while {held} of its pages or reservations are in use: "
                 "it leaves the fabric when they no longer are",
                 ResourceWarning,
                 stacklevel=2,
             )
-        elif not done.is_set():
+        elif not done.is_set() and not calling.inside():
             done.wait(5 * SLICE_NS / 1e9)  # a call of another thread is under way
 
-    def _closing(self) -> None:
-        """For who has something to undo."""
+    def _closing(self) -> int:
+        """For who has something to undo. How many things go on holding the endpoint."""
+        return 0
 
     def _page(self, page: _c.vmq_page) -> Page:
         """Pages that are this end's now."""
@@ -135,6 +136,8 @@ class Base:
 
 def raw_address(data: Any) -> Any:
     """Contiguous memory as an argument of the library, and its length in bytes."""
+    if type(data) is bytes:
+        return data, len(data)
     if isinstance(data, str):
         raise TypeError("a message is bytes, and not str: encode it")
     view = memoryview(data)

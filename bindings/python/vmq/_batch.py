@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Where messages are received, and tables for the batch calls.
 
-Those do next to nothing in Python for each message. The tables are arrays of machine words that ctypes shows to the library as structs: words are
-read and written by the stride, and the messages of a batch lie in one piece of memory.
+Those do next to nothing in Python for each message. The tables are arrays of machine words that
+ctypes shows to the library as structs: words are read and written by the stride, and the
+messages of a batch lie in one piece of memory.
 """
 
 import ctypes
@@ -37,6 +38,12 @@ def address_of(data: bytes) -> int:
     return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
 
 
+def contiguous(messages: Sequence[Buffer]) -> List[bytes]:
+    """What bytes.join() and len() do not take: views with gaps, arrays that are a number. What
+    is no buffer at all stays refused."""
+    return [memoryview(message).tobytes() for message in messages]
+
+
 class Slot:
     """Where one message is received."""
 
@@ -59,8 +66,13 @@ class Outbox:
 
     def fill(self, messages: Sequence[Buffer]) -> int:
         """Point to at most CHUNK messages. Returns how many they are."""
-        joined = self._joined = b"".join(messages)
-        lengths = list(map(len, messages))
+        try:
+            joined = self._joined = b"".join(messages)
+            lengths = list(map(len, messages))
+        except (TypeError, BufferError):
+            messages = contiguous(messages)
+            joined = self._joined = b"".join(messages)
+            lengths = list(map(len, messages))
         if sum(lengths) != len(joined):  # items of more than a byte
             lengths = [memoryview(m).nbytes for m in messages]
         at = list(accumulate(lengths, initial=address_of(joined)))

@@ -341,7 +341,10 @@ class vmq_hub_options(Structure):
     ]
 
 
-# ---- kvm.h --------------------------------------------------------------------
+# ---- kvm.h, and what it takes of boot.h -----------------------------------------
+
+VMQ_BOOT_PORT = 1
+VMQ_BOOT_MEMORY = 2
 
 VMQ_KVM_EXITS = 1 << 0
 VMQ_KVM_ROUTE = 1 << 1

@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 import weakref
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from ._errors import InvalidError, error
 
@@ -103,18 +103,50 @@ def _forked() -> None:
     _tree = threading.RLock()  # another thread may have been under it
     for handle in list(_alive):
         handle.value = None
+        handle.done = threading.Event()  # likewise
 
 
 os.register_at_fork(after_in_child=_forked)
+
+
+class Unshared:
+    """What a copy of would be a second owner, and another process could not use."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            f"a vmq.{type(self).__name__} cannot be copied or pickled: it belongs to this process"
+        )
+
+
+#: A timeout of this many seconds is for ever: one that still fits into 64 bits of nanoseconds.
+_FOREVER = 1e9
 
 
 def nanoseconds(timeout: Optional[float]) -> int:
     """A timeout of Python (seconds, None for ever) as one of the library's."""
     if timeout is None:
         return -1
+    if type(timeout) is not float:
+        timeout = _seconds(timeout)
     if not timeout >= 0:
         raise InvalidError(f"a timeout is None, or seconds from 0 on, and not {timeout!r}")
-    return min(int(timeout * 1e9), 1 << 62)
+    if timeout >= _FOREVER:
+        return -1
+    return int(timeout * 1e9) or int(timeout > 0)
+
+
+def _seconds(timeout: Any) -> float:
+    """Any number but True and False, which who means something else by them would wait for."""
+    if isinstance(timeout, (bool, str, bytes, bytearray)):
+        raise TypeError(f"a timeout is None, or seconds, and not {timeout!r}")
+    try:
+        return float(timeout)
+    except OverflowError:
+        return _FOREVER if timeout > 0 else -1.0
+    except (TypeError, ValueError):
+        raise TypeError(f"a timeout is None, or seconds, and not {timeout!r}") from None
 
 
 def check(code: int, detail: str = "", peer: Optional[int] = None) -> int:

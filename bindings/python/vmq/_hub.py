@@ -2,21 +2,23 @@
 """The hub: a VMM for VMs that are processes."""
 
 import ctypes
-import threading
-from typing import Any, Callable, Dict, Optional
+from typing import Dict, Optional
 
 from . import _c
-from ._base import waiting
-from ._errors import BusyError, Line, encoded
-from ._handle import Handle, check, nanoseconds
+from ._errors import ClosedError, Line, encoded
+from ._handle import Handle, check
 from ._load import lib
+from ._part import Log, Server, log_callback
 from ._types import VmStats, from_struct
-from ._vmm import Part, guarded, ignore, nothing
 
 
-class Hub(Part):
+class Hub(Server):
     """A VMM of the hosted simulation, whose VMs are processes: they open
     "sim:unix=PATH?name=NAME". A context manager."""
+
+    _run = lib.vmq_hub_run
+    _stop = lib.vmq_hub_stop
+    _what = "hub"
 
     def __init__(
         self,
@@ -24,10 +26,10 @@ class Hub(Part):
         *,
         topology: Optional[str] = None,
         tick_us: int = 0,
-        log: Optional[Callable[[str], Any]] = None,
+        log: Optional[Log] = None,
     ) -> None:
-        line = Line()
-        calls = _c.LOG(lambda ctx, text: ignore(guarded(log or nothing, (text.decode(),))))
+        """Listen at `path`. log(line): what happens, told by the thread that serves."""
+        line, calls = Line(), log_callback(log)
         options = _c.vmq_hub_options(
             size=ctypes.sizeof(_c.vmq_hub_options),
             path=encoded(path),
@@ -37,52 +39,23 @@ class Hub(Part):
             errmsg=line.address,
             errlen=line.SIZE,
         )
-        self._h = None
-        self._running = threading.Lock()
         handle = Handle(lib.vmq_hub_close, keep=calls)
         code = lib.vmq_hub_open(ctypes.byref(options), ctypes.byref(handle))
         if code < 0:
             raise line.error(code)
-        self._h = handle
+        self._path = path
+        super().__init__(handle)
 
     def __enter__(self) -> "Hub":
+        if self.closed:
+            raise ClosedError()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def run(self, timeout: Optional[float] = None) -> bool:
-        """Serve. True: it was stopped or closed; False: the time is up."""
-        if not self._running.acquire(blocking=False):
-            raise BusyError("another thread serves this hub")
-        try:
-            self._use()
-            code = waiting(lambda left: lib.vmq_hub_run(self._h, left), nanoseconds(timeout))
-        finally:
-            self._running.release()
-        if code == _c.VMQ_EBADF:
-            return True
-        return code not in (_c.VMQ_ETIMEDOUT, _c.VMQ_EAGAIN) and check(code) == 0
-
-    def start(self) -> threading.Thread:
-        """Serve in a thread of its own, until stop() or close()."""
-        thread = threading.Thread(target=self.run, name="vmq-hub", daemon=True)
-        thread.start()
-        return thread
-
-    def stop(self) -> None:
-        """Make run() return. From any thread, and from a signal handler."""
-        lib.vmq_hub_stop(self._h)
-
-    def close(self) -> None:
-        """All VMs lose the fabric; the socket is removed."""
-        handle, self._h = self._h, None
-        if handle is None:
-            return
-        lib.vmq_hub_stop(handle)
-        done = handle.done
-        del handle
-        done.wait(5)
+    def __repr__(self) -> str:
+        return f"<vmq.Hub at {self._path!r}{', closed' if self.closed else ''}>"
 
     def vms(self) -> Dict[str, bool]:
         """The VMs that are or were there, and whether they are."""

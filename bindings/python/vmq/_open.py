@@ -52,19 +52,37 @@ def options_of(
     topology: Optional[str],
     strict: bool,
 ) -> Any:
-    numbers = {"lane_size": lane_size, "max_msg": max_msg, "lazy_max_us": lazy_max_us}
-    numbers["pool_pages"] = _c.VMQ_NO_PAGES if pool_pages == 0 else pool_pages or 0
-    numbers["spin_us"] = _c.VMQ_SPIN_NONE if spin_us == 0 else spin_us or 0
-    for key, value in numbers.items():
-        if not 0 <= value < 1 << 32:
-            raise InvalidError(f"{key} is {value}")
-    if uuid is not None and len(uuid) != 16:
-        raise InvalidError(f"a UUID has 16 bytes, and not {len(uuid)}")
+    spin = _c.VMQ_SPIN_NONE if spin_us == 0 else spin_us or 0
     return _c.vmq_options(
         size=ctypes.sizeof(_c.vmq_options),
         name=None if name is None else encoded(name),
         flags=_c.VMQ_OPEN_THREADSAFE | (_c.VMQ_OPEN_STRICT if strict else 0),
-        uuid=None if uuid is None else (ctypes.c_uint8 * 16)(*uuid),
+        lane_size=number_of("lane_size", lane_size),
+        pool_pages=pages_of(pool_pages),
+        max_msg=number_of("max_msg", max_msg),
+        lazy_max_us=number_of("lazy_max_us", lazy_max_us),
+        spin_us=number_of("spin_us", spin),
+        uuid=uuid_of(uuid),
         topology=None if topology is None else encoded(topology),
-        **numbers,
     )
+
+
+def number_of(key: str, value: int, bits: int = 32) -> int:
+    """A number of a struct, which ctypes would cut down to its bits without a word."""
+    if not 0 <= value < 1 << bits:
+        raise InvalidError(f"{key} is {value}")
+    return value
+
+
+def pages_of(pool_pages: Optional[int]) -> int:
+    """A pool's size: None is the default, and 0 is no pool."""
+    return _c.VMQ_NO_PAGES if pool_pages == 0 else number_of("pool_pages", pool_pages or 0)
+
+
+def uuid_of(uuid: Optional[bytes]) -> Any:
+    """A UUID of a struct; NULL: derived from the name."""
+    if uuid is None:
+        return None
+    if len(uuid) != 16:
+        raise InvalidError(f"a UUID has 16 bytes, and not {len(uuid)}")
+    return (ctypes.c_uint8 * 16)(*uuid)

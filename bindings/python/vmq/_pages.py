@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Pages: memory that is shared with a peer or handed over to it, as memoryviews.
-
-A view shows the pages themselves. What makes it safe is who holds whom: a view, and all
-that was made of it (slices, numpy arrays), holds the memory's owner, which holds the
-endpoint. While such a thing lives its pages are neither given back nor unmapped.
-"""
+"""Pages: memory that is shared with a peer or handed over to it."""
 
 import ctypes
-import gc
-import weakref
 from typing import Any, Dict, Optional, Type
 
 from . import _c
 from ._errors import ClosedError, ExportedError, StaleError, error
-from ._handle import Handle
+from ._handle import Handle, Unshared
 from ._load import lib
+from ._memory import Views
 
 
 class _Run:
@@ -35,29 +29,7 @@ class _Run:
         self.free()
 
 
-class _Memory:
-    """Mixed into a ctypes array that lies over pages, and exports them as a buffer."""
-
-    run: Optional[_Run] = None
-
-
-_types: Dict[int, Type[Any]] = {}
-
-
-def _memory(run: _Run) -> Any:
-    """An array of bytes over the pages that holds their owner."""
-    size = int(run.page.count) * _c.VMQ_PAGE_SIZE
-    made = _types.get(size)
-    if made is None:
-        if len(_types) >= 256:
-            _types.clear()
-        made = _types[size] = type("Memory", (_Memory, ctypes.c_uint8 * size), {})
-    memory = made.from_address(run.page.addr)
-    memory.run = run
-    return memory
-
-
-class Page:
+class Page(Unshared):
     """A run of pages: allocated with Queue.alloc(), or received with a message.
 
     `view` is its bytes. free() gives the pages up, and so does `with page:` at its end, and
@@ -67,12 +39,11 @@ class Page:
     any, free() and a MOVE raise ExportedError.
     """
 
-    __slots__ = ("_run", "_view", "_memory", "_why", "_readonly", "__weakref__")
+    __slots__ = ("_run", "_views", "_why", "_readonly", "__weakref__")
 
     def __init__(self, handle: Handle, page: _c.vmq_page) -> None:
         self._run: Optional[_Run] = _Run(handle, page)
-        self._view: Optional[memoryview] = None
-        self._memory: Any = None  # a weak reference to what views hold
+        self._views = Views()
         self._why: Type[Exception] = StaleError
         self._readonly = page.mode == _c.VMQ_PAGE_LEND
 
@@ -84,36 +55,26 @@ class Page:
             raise ClosedError()
         return run
 
-    def _fresh(self) -> memoryview:
-        run = self._live()
-        memory = self._memory() if self._memory else None
-        if memory is None:
-            memory = _memory(run)
-            self._memory = weakref.ref(memory)
-        view = memoryview(memory).cast("B")[: run.page.len]
-        return view.toreadonly() if self._readonly else view
+    def _show(self, how: Any) -> memoryview:
+        with self._views.lock():
+            run = self._live()
+            room = int(run.page.count) * _c.VMQ_PAGE_SIZE
+            view: memoryview = how(run, run.page.addr, room, int(run.page.len), self._readonly)
+            return view
 
     @property
     def view(self) -> memoryview:
         """The bytes, without a copy; read-only if the pages are lent by the peer."""
-        self._live()
-        if self._view is not None:
-            try:
-                self._view.nbytes
-            except ValueError:  # the user released it
-                self._view = None
-        if self._view is None:
-            self._view = self._fresh()
-        return self._view
+        return self._show(self._views.shown)
 
     def __buffer__(self, flags: int) -> memoryview:
         """memoryview(page), np.frombuffer(page): from Python 3.12 on."""
-        return self._fresh()
+        return self._show(self._views.fresh)
 
     @property
     def __array_interface__(self) -> Dict[str, Any]:
         """np.asarray(page): an array of bytes over the pages themselves."""
-        view = self._fresh()
+        view = self._show(self._views.fresh)
         return {"data": view, "shape": (len(view),), "typestr": "|u1", "version": 3}
 
     def __len__(self) -> int:
@@ -135,52 +96,47 @@ class Page:
         """How they were received: MOVE, LEND or SHARE; 0 if allocated here."""
         return int(self._live().page.mode)
 
-    def _revoke(self) -> None:
-        """No view of the pages may be in use from here on. A failure changes nothing but
-        that the view itself may be released."""
-        view, self._view = self._view, None
-        if view is not None:
-            try:
-                view.release()
-            except BufferError:
-                self._view = view
-                raise ExportedError("an array or a view of the page is in use") from None
-            del view
-        if self._memory is None or self._memory() is None:
-            return
-        gc.collect()
-        if self._memory() is not None:
-            raise ExportedError("a slice or an array of the page is in use")
+    def _take(self) -> _Run:
+        """The pages, for who gives them away: from here on they are stale. On a failure
+        (ExportedError) they are not."""
+        self._live()
+        self._views.settle()
+        with self._views.lock():
+            run = self._live()
+            self._views.revoke("the page")
+            self._leave(StaleError)
+            return run
+
+    def _restore(self, run: _Run) -> None:
+        """They were not given away after all, unless the Queue was closed meanwhile."""
+        with self._views.lock():
+            if self._why is StaleError:
+                self._run = run
+            else:
+                run.forget()
 
     def _close(self) -> bool:
         """The Queue is being closed. False: a view goes on holding the endpoint."""
-        try:
-            self._revoke()
-        except ExportedError:
+        self._views.settle()
+        with self._views.lock():
+            run = self._run
             self._leave(ClosedError)
-            return False
-        if self._run is not None:
-            self._run.forget()
-        self._leave(ClosedError)
-        return True
+            try:
+                self._views.revoke("the page")
+            except ExportedError:
+                return False
+            if run is not None:
+                run.forget()
+            return True
 
     def _leave(self, why: Type[Exception]) -> None:
         self._run = None
         self._why = why
 
-    def _gone(self) -> None:
-        """The pages were moved to the peer."""
-        if self._run is not None:
-            self._run.forget()
-        self._leave(StaleError)
-
     def free(self) -> None:
         """Give the pages up: back to the pool they came from. ExportedError while a slice or
         an array of them is in use, StaleError if they are free or moved already."""
-        run = self._live()
-        self._revoke()
-        self._leave(StaleError)
-        code = run.free()
+        code = self._take().free()
         if code < 0:
             raise error(code)
 
@@ -192,4 +148,7 @@ class Page:
             self.free()
 
     def __repr__(self) -> str:
-        return f"<vmq.Page of {len(self)} bytes>" if self else "<vmq.Page, not ours>"
+        try:
+            return f"<vmq.Page of {len(self)} bytes>"
+        except (StaleError, ClosedError):
+            return "<vmq.Page, not ours>"

@@ -90,6 +90,13 @@ class Kick(enum.IntFlag):
     SPACE = _c.VMQ_KICK_SPACE
 
 
+class Bus(enum.IntEnum):
+    """Where a guest's doorbell registers are."""
+
+    PORT = _c.VMQ_BOOT_PORT  #: x86 I/O ports
+    MEMORY = _c.VMQ_BOOT_MEMORY  #: guest-physical addresses
+
+
 @dataclass(frozen=True)
 class Event:
     """A piece of news about a peer, or about the fabric (DOWN, LOST, BACK)."""
@@ -159,6 +166,17 @@ class VmStats:
     pages_returned: int
     page_refused: int  #: claims that were ignored
     peers: int  #: channels now
+
+
+@dataclass(frozen=True)
+class KvmStats:
+    """Counters of a VM of KVM. As struct vmq_kvm_stats."""
+
+    returns: int  #: calls of exit(), of which:
+    doorbells: int  #: ... rang
+    commands: int  #: ... were written to the command register
+    faults: int  #: ... wrote where the window is read-only
+    refused: int  #: doorbells and commands that named no channel
 
 
 T = TypeVar("T")

@@ -8,30 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from . import _c
-from ._errors import BusyError, ClosedError, Error, InvalidError, Line, encoded, error
-from ._handle import Handle, calling, check, nanoseconds
+from ._bridge import Bridge
+from ._errors import ClosedError, InvalidError, Line, encoded, error
+from ._handle import Handle, check
+from ._kvm import Kvm
 from ._load import lib
-from ._open import options_of
+from ._member import Member
+from ._open import number_of, options_of, pages_of, uuid_of
+from ._part import Log, Part, guarded, ignore, nothing
 from ._queue import Queue
-from ._types import Exit, Kick, VmStats, from_struct
-
-
-def _raise(exc: BaseException) -> None:
-    raise exc
-
-
-#: ctypes tells sys.unraisablehook what a callback raises. This one is never given away.
-_report = ctypes.CFUNCTYPE(None, ctypes.py_object)(_raise)
-
-
-def guarded(call: Callable[..., Any], args: Tuple[Any, ...]) -> int:
-    """A callback of the library's. An exception ends here: it is reported, and becomes a code."""
-    try:
-        with calling():
-            return _c.VMQ_EACCES if call(*args) is False else 0
-    except BaseException as exc:
-        _report(exc)
-        return exc.code if isinstance(exc, Error) else _c.VMQ_ESYS
+from ._types import Bus, Exit, Kick
 
 
 @dataclass(eq=False)
@@ -50,39 +36,23 @@ class Channel:
     _link: Optional[int] = field(repr=False)
 
 
-class Part:
-    """Something with a handle that can be closed."""
-
-    _h: Optional[Handle]
-
-    @property
-    def closed(self) -> bool:
-        return self._h is None or self._h.value is None
-
-    def _use(self) -> Handle:
-        if calling.inside():
-            raise BusyError("a callback cannot call back into the VMM")
-        if self._h is None:
-            raise ClosedError()
-        return self._h
-
-
-class Vm(Part):
+class Vm(Member):
     """A VM of a Vmm: has a name, a window of memory or none, and a doorbell."""
 
     def __init__(self, vmm: "Vmm", name: str, window_size: int) -> None:
         self._vmm = vmm
+        self._links = vmm._links
         self.name = name
         #: The VM's memory: channels are laid into it from its start.
         self.window = mmap.mmap(-1, window_size) if window_size else None
         self._at = 0
         self._channels: Dict[int, Channel] = {}
-        self._h = None
 
     def _config(self, calls: Dict[str, Any]) -> Tuple[Any, List[Any]]:
         """The part of struct vmq_vm_config that is callbacks and memory, and what it needs."""
+        kick = calls["kick"]
         made: List[Any] = [
-            _c.KICK(lambda ctx, what: ignore(guarded(calls["kick"], (Kick(what),)))),
+            _c.KICK(lambda ctx, what: ignore(guarded(kick, (Kick(what),)))) if kick else _c.KICK(0),
             _c.ATTACH(lambda ctx, raw: self._attach(calls["attach"], raw.contents)),
             _c.LEAVE(lambda ctx, link, reason: self._leave(calls["leave"], link, reason)),
         ]
@@ -119,21 +89,9 @@ class Vm(Part):
             guarded(call, (channel, reason))
 
     @property
-    def id(self) -> int:
-        """Its id on the fabric."""
-        return int(lib.vmq_vmm_id(self._use()))
-
-    @property
     def channels(self) -> List[Channel]:
         """Those that it has, also to peers that left, until detach()."""
         return list(self._channels.values())
-
-    @property
-    def stats(self) -> VmStats:
-        """Its counters, as of now."""
-        raw = _c.vmq_vmm_stats(size=ctypes.sizeof(_c.vmq_vmm_stats))
-        check(lib.vmq_vmm_stats(self._use(), ctypes.byref(raw)))
-        return from_struct(VmStats, raw)
 
     def exit(self, reason: Exit = Exit.TIMER) -> int:
         """A natural exit of the VM: it is drained. Returns the number of kicks."""
@@ -142,21 +100,6 @@ class Vm(Part):
     def doorbell(self, peer: int, what: Kick = Kick.DATA) -> int:
         """An immediate exit: the VM rang for that peer. Returns the number of kicks."""
         return check(lib.vmq_vmm_doorbell(self._use(), peer, what), peer=peer)
-
-    def lookup(self, name: str) -> bool:
-        """May it talk to the VM of that name? True: and it is there; False: once it comes.
-        RefusedError."""
-        code = lib.vmq_vmm_lookup(self._use(), encoded(name))
-        return code != _c.VMQ_EAGAIN and check(code) == 0
-
-    def watch(self, limit: float) -> None:
-        """Is it still listening? GoneError once it has not answered its doorbell for so many
-        seconds: then it is halted."""
-        with self._vmm._links:
-            code = lib.vmq_vmm_watch(self._use(), nanoseconds(limit))
-            if code == _c.VMQ_EGONE:
-                self._void()
-        check(code)
 
     def _linked(self, channel: Channel) -> int:
         if channel._link is None or self._channels.get(channel._link) is not channel:
@@ -167,19 +110,19 @@ class Vm(Part):
         """Make the mappings of a channel's windows agree with what was handed over. Returns the
         number of pages whose mapping changed."""
         self._use()
-        with self._vmm._links:
+        with self._links:
             return check(lib.vmq_vmm_pages(self._linked(channel), first, count))
 
     def bypass(self, channel: Channel, what: Kick = Kick.DATA) -> None:
         """Ring the peer's doorbell without an exit."""
         self._use()
-        with self._vmm._links:
+        with self._links:
             check(lib.vmq_vmm_bypass(self._linked(channel), what))
 
     def detach(self, channel: Channel) -> None:
         """The VM is done with a channel: its place in the window is free again."""
         self._use()
-        with self._vmm._links:
+        with self._links:
             link = self._linked(channel)
             del self._channels[link]
             channel._link = None
@@ -191,28 +134,14 @@ class Vm(Part):
         for channel in channels.values():
             channel._link = None
 
-    def halt(self) -> None:
-        """Its power is cut: peers see it leave; its name stays taken until remove()."""
-        with self._vmm._links:
-            check(lib.vmq_vmm_halt(self._use()))
-            self._void()
-
     def remove(self) -> None:
         """Its peers see it leave, and its window is free. Removing twice does no harm."""
-        if self._h is not None:
+        if not self.closed:
             self._use()
-        with self._vmm._links:
-            self._void()
-            self._h = None
-        self._vmm._vms.discard(self)
-
-
-def ignore(code: int) -> None:
-    """A callback without a result."""
-
-
-def nothing(*args: Any) -> None:
-    """The callback of who wants none."""
+            with self._links:
+                self._void()
+                self._h = None
+        self._vmm._members.discard(self)
 
 
 class Vmm(Part):
@@ -231,22 +160,33 @@ class Vmm(Part):
             first_id=first_id,
         )
         self._links = threading.RLock()
-        self._vms: Set[Vm] = set()
-        self._h = None
+        self._members: Set[Member] = set()
+        self._bridge: Optional[Bridge] = None
         handle = Handle(lib.vmq_vmm_destroy)
         check(lib.vmq_vmm_create(ctypes.byref(options), ctypes.byref(handle)))
         self._h = handle
 
     def __enter__(self) -> "Vmm":
+        if self.closed:
+            raise ClosedError()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"<vmq.Vmm{', closed' if self.closed else f' of {len(self._members)} VMs'}>"
+
     def close(self) -> None:
-        """Remove all VMs, then the VMM; that is, once the last of its Queues is closed."""
-        for vm in list(self._vms):
-            vm.remove()
+        """Remove all VMs and close the bridge, then the VMM; that is, once the last of its
+        Queues is closed. BusyError in a callback."""
+        if not self.closed:
+            self._use()
+        bridge, self._bridge = self._bridge, None
+        if bridge is not None:
+            bridge.close()
+        for member in list(self._members):
+            member.remove()
         self._h = None
 
     def add(
@@ -254,33 +194,37 @@ class Vmm(Part):
         name: str,
         *,
         window: int = 0,
-        kick: Callable[[Kick], Any] = nothing,
+        kick: Optional[Callable[[Kick], Any]] = None,
         attach: Optional[Callable[[Channel], Any]] = None,
         leave: Optional[Callable[[Channel, int], Any]] = None,
         uuid: Optional[bytes] = None,
         lane_size: int = 0,
         pool_pages: Optional[int] = None,
+        doorbell: Optional[Tuple[int, int]] = None,
     ) -> Vm:
         """Add a VM with a window of so many bytes; 0: none, it maps channels itself.
 
         kick(what) rings its doorbell. attach(channel): it has a channel to a peer now; returns
         False to refuse. leave(channel, reason): that peer is gone; detach() it when done.
+        doorbell: eventfds that ring it for Kick.DATA and Kick.SPACE, open until remove(). They
+        are written where there is no kick(), and a VM without them has no peers over a bridge.
         """
         vm = Vm(self, name, window)
+        kick = kick if kick or doorbell else nothing
         config, needed = vm._config({"kick": kick, "attach": attach, "leave": leave})
-        if uuid is not None and len(uuid) != 16:
-            raise InvalidError(f"a UUID has 16 bytes, and not {len(uuid)}")
         config.name = encoded(name)
-        config.uuid = None if uuid is None else (ctypes.c_uint8 * 16)(*uuid)
-        config.lane_size = lane_size
-        config.pool_pages = _c.VMQ_NO_PAGES if pool_pages == 0 else pool_pages or 0
+        config.uuid = uuid_of(uuid)
+        config.lane_size = number_of("lane_size", lane_size)
+        config.pool_pages = pages_of(pool_pages)
+        if doorbell is not None:
+            config.doorbell[0], config.doorbell[1] = doorbell
         mine = self._use()
         handle = Handle(lib.vmq_vmm_remove, keep=[needed, vm.window], parent=mine)
         code = lib.vmq_vmm_add(mine, ctypes.byref(config), ctypes.byref(handle))
         if code < 0:
             raise error(code, f"VM {name!r}: {lib.vmq_strerror(code).decode()}")
         vm._h = handle
-        self._vms.add(vm)
+        self._members.add(vm)
         return vm
 
     def open(
@@ -307,6 +251,66 @@ class Vmm(Part):
         if code < 0:
             raise line.error(code)
         return Queue(handle)
+
+    def add_kvm(
+        self,
+        name: str,
+        vm_fd: int,
+        *,
+        memory_slot: int,
+        window: int,
+        window_size: int,
+        doorbell: int,
+        gsi: int,
+        vector: int,
+        bus: Bus = Bus.PORT,
+        exits: bool = False,
+        route: bool = False,
+        peers: int = 0,
+        fault: Optional[Callable[[int, int], Any]] = None,
+        uuid: Optional[bytes] = None,
+        lane_size: int = 0,
+        pool_pages: Optional[int] = None,
+    ) -> Kvm:
+        """Give a VM of KVM its queue: `vm_fd` is of KVM_CREATE_VM, and open until remove().
+
+        `window`, of `window_size` bytes, is the guest-physical address where its channels are
+        laid, in a memory slot of their own; `doorbell` the port or address of its registers;
+        `gsi` and `vector` are how it is rung. exits: each doorbell leaves KVM_RUN, for
+        Kvm.exit(), and does not stay in the kernel. route: make an MSI route for gsi the VM's
+        whole GSI routing table; else there has to be one. fault(address, length): the guest
+        wrote where it may only read.
+        """
+        mine = self._use()
+        config = _c.vmq_kvm_config(
+            size=ctypes.sizeof(_c.vmq_kvm_config),
+            name=encoded(name),
+            uuid=uuid_of(uuid),
+            lane_size=number_of("lane_size", lane_size),
+            pool_pages=pages_of(pool_pages),
+            vm_fd=vm_fd,
+            flags=(_c.VMQ_KVM_EXITS if exits else 0) | (_c.VMQ_KVM_ROUTE if route else 0),
+            memory_slot=number_of("memory_slot", memory_slot),
+            peers=number_of("peers", peers),
+            window=number_of("window", window, 64),
+            window_size=number_of("window_size", window_size, 64),
+            doorbell=number_of("doorbell", doorbell, 64),
+            bus=bus,
+            gsi=number_of("gsi", gsi),
+            vector=number_of("vector", vector),
+        )
+        kvm = Kvm(self._links, self._members, mine, name, config, fault)
+        self._members.add(kvm)
+        return kvm
+
+    def bridge(
+        self, path: Optional[str] = None, *, retry: float = 0.1, log: Optional[Log] = None
+    ) -> Bridge:
+        """Its bridge to other VMMs of this user's on this machine: one. It listens at `path`, if
+        there is one. retry: seconds between attempts to connect. log(line): what happens, told
+        by the thread that serves. VMMs that are bridged need first_ids whose ranges don't meet."""
+        self._bridge = Bridge(self._use(), path, retry, log)
+        return self._bridge
 
     def allow(self, a: str, b: str) -> None:
         """These two VMs may talk. "*" stands for every VM; the last word on a pair counts."""

@@ -4,13 +4,14 @@
 from typing import Any, Iterable, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from . import _c
-from ._base import Base, waiting
+from ._base import waiting
 from ._errors import InvalidError
 from ._handle import check, nanoseconds
 from ._load import lib
+from ._news import News
 from ._types import Poll
 
-Q = TypeVar("Q", bound=Base)
+Q = TypeVar("Q", bound=News)
 
 
 def poll(
@@ -21,6 +22,9 @@ def poll(
     wanted = [q if isinstance(q, tuple) else (q, Poll.IN) for q in queues]
     if not wanted:
         raise InvalidError("no Queue to wait for")
+    for q, _ in wanted:
+        if not isinstance(q, News):
+            raise TypeError(f"what is waited for is a Queue, and not {type(q).__name__}")
     ready = [(q, Poll.EVENT) for q, events in wanted if events & Poll.EVENT and q._news]
     fds = (_c.vmq_pollfd * len(wanted))()
     code = waiting(lambda left: _poll_once(fds, wanted, left), 0 if ready else nanoseconds(timeout))
@@ -33,7 +37,7 @@ def poll(
     return list(found.items())
 
 
-def _poll_once(fds: Any, wanted: Sequence[Tuple[Base, Poll]], left: int) -> int:
+def _poll_once(fds: Any, wanted: Sequence[Tuple[News, Poll]], left: int) -> int:
     handles = [q._h for q, _ in wanted]  # they live until this returns
     try:
         for fd, handle, (_, events) in zip(fds, handles, wanted):
