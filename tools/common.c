@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "shown.h"
 
 #define SECONDS_MAX 1000000000ull
 
@@ -20,7 +21,7 @@ static void line(const char *format, va_list args)
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), format, args);
-	tool_shown(text);
+	shown(text);
 	tool_progress_pause();
 	fprintf(stderr, "%s: %s\n", tool_name, text);
 	tool_progress_resume();
@@ -43,17 +44,6 @@ int tool_fail(int code, const char *format, ...)
 	line(format, args);
 	va_end(args);
 	return code;
-}
-
-int tool_misuse(const char *format, ...)
-{
-	char text[900];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	return tool_fail(TOOL_USAGE, "%s; see %s --help", text, tool_name);
 }
 
 int tool_code(int64_t rc)

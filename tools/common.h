@@ -24,9 +24,6 @@ void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, as what ends the command: returns code. */
 int tool_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Called wrongly: the line, and where help is. Returns TOOL_USAGE. */
-int tool_misuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 /* The exit code that stands for an error of the library. */
 int tool_code(int64_t rc);
 
@@ -83,9 +80,6 @@ void tool_signals(void);
 /* Has one of them come that ends the command? */
 bool tool_stopped(void);
 
-/* In a call of the library that waits for long, they do end it, at once. */
-void tool_signals_kill(bool kill);
-
 /* Sleep until one of n descriptors (poll(2)) is ready, the deadline has come, or a signal:
  * -1. Else as poll(). */
 struct pollfd;
@@ -100,10 +94,6 @@ int tool_output_failed(const char *path);
 int tool_end(int code);
 
 /* ---- terminals (common_tty.c) ---------------------------------------------------------- */
-
-/* Make a text of somebody else's fit to be shown: what a terminal may take for a command, and
- * what is no UTF-8, becomes '?'. */
-void tool_shown(char *text);
 
 /* May there be colours? Not without a terminal, with NO_COLOR, or with TERM=dumb. */
 bool tool_colour(FILE *to);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "misuse.h"
 #include "name.h"
 
 /* ---- what to do ---------------------------------------------------------------------- */
@@ -46,6 +47,8 @@ static void advice(const char *address, int rc, char *text, size_t cap)
 		snprintf(text, cap, "; take another name=, or end who has it");
 	else if (rc == VMQ_EACCES)
 		snprintf(text, cap, "; run as the same user");
+	else if (rc == VMQ_ENOTSUP && !strncmp(address, "xen:", 4))
+		snprintf(text, cap, "; install libvmq-xen, and see what else is missing with: vmq doctor xen");
 	else if (rc == VMQ_ENOTSUP)
 		snprintf(text, cap, "; see which transports there are with: vmq doctor");
 	else if (rc == VMQ_EURI)
@@ -87,7 +90,7 @@ bool tool_peer_name(const char *name)
 {
 	if (vmq__name_ok(name))
 		return true;
-	tool_misuse("'%.60s' cannot be a VM's name: 1 to %d bytes, not *, no / ? & or control characters",
+	misuse(tool_name, "'%.60s' cannot be a VM's name: 1 to %d bytes, not *, no / ? & or control characters",
 		name, VMQ_NAME_MAX);
 	return false;
 }

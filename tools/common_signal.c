@@ -87,11 +87,6 @@ bool tool_stopped(void)
 	return stopped_by;
 }
 
-void tool_signals_kill(bool kill)
-{
-	handle(kill || wake_fds[1] < 0 ? SIG_DFL : on_signal);
-}
-
 int tool_poll(struct pollfd *fds, unsigned n, uint64_t deadline)
 {
 	struct pollfd all[FDS_MAX + 1];

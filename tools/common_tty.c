@@ -29,29 +29,6 @@ static struct {
 	_Atomic uint64_t done, total;
 } progress = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Bytes of the UTF-8 sequence that begins here; 0: it is none, or a control character. */
-static size_t sequence(const unsigned char *c)
-{
-	size_t n = *c < 0x80 ? 1 : *c >= 0xc2 && *c < 0xe0 ? 2 : *c >= 0xe0 && *c < 0xf0 ? 3 :
-		*c >= 0xf0 && *c < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	return *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0) ? 0 : n;
-}
-
-void tool_shown(char *text)
-{
-	size_t n;
-
-	for (; *text; text += n ? n : 1) {
-		n = sequence((const unsigned char *)text);
-		if (!n)
-			*text = '?';
-	}
-}
-
 bool tool_colour(FILE *to)
 {
 	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");

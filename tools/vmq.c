@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmq.c - the command `vmq`: finds the sub-command and runs it. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,19 +38,24 @@ static int usage(void)
 	return TOOL_OK;
 }
 
+/* Output that could not be written is a failure, too. */
+static int written(int code)
+{
+	tool_progress_end();
+	errno = 0;
+	if ((!fflush(stdout) && !ferror(stdout)) || code)
+		return code;
+	return tool_fail(TOOL_FAILED, "cannot write to standard output%s%s", errno ? ": " : "",
+		errno ? strerror(errno) : "");
+}
+
 static int run(const struct tool_command *command, int argc, char **argv)
 {
-	char name[32];
-	int code;
+	static char name[32];
 
 	snprintf(name, sizeof(name), "vmq %s", command->name);
 	tool_name = argv[0] = name;
-	code = command->run(argc, argv);
-	tool_progress_end();
-	/* Output that could not be written is a failure, too. */
-	if ((fflush(stdout) || ferror(stdout)) && !code)
-		return tool_fail(TOOL_FAILED, "cannot write its output");
-	return code;
+	return written(command->run(argc, argv));
 }
 
 int main(int argc, char **argv)
@@ -59,10 +65,10 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return misuse("vmq", "a COMMAND is needed");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-		return usage();
+		return written(usage());
 	if (!strcmp(argv[1], "--version")) {
 		printf("vmq %s\n", vmq_version());
-		return TOOL_OK;
+		return written(TOOL_OK);
 	}
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vmq_hub.c - `vmq hub`: serves VMs that are processes until it is told to stop. */
 #define _POSIX_C_SOURCE 200809L
-#include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <vmq/vmm.h>
 
+#include "common.h"
 #include "misuse.h"
-#include "vmq.h"
+#include "shown.h"
 
-#define TICK_MAX_US 10000000ul
+#define TICK_MAX_US 10000000u
 
 struct session {
 	struct vmq_hub *hub;
@@ -43,10 +41,13 @@ static int usage(void)
 static void on_log(void *ctx, const char *line)
 {
 	const struct session *s = ctx;
+	char text[512];
 
 	if (s->quiet)
 		return;
-	puts(line);
+	snprintf(text, sizeof(text), "%s", line);
+	shown(text);
+	puts(text);
 	fflush(stdout);
 }
 
@@ -58,7 +59,11 @@ static void table_row(const char *name, const struct vmq_vmm_stats *t)
 		t->exits_natural[VMQ_EXIT_WAIT], t->exits_natural[VMQ_EXIT_YIELD],
 		t->exits_natural[VMQ_EXIT_IO], t->drains, t->kicks, t->bypass };
 
-	printf("%-16s", name);
+	char text[VMQ_NAME_MAX + 1];
+
+	snprintf(text, sizeof(text), "%s", name);
+	shown(text);
+	printf("%-16s", text);
 	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
 		printf(" %9llu", (unsigned long long)cells[i]);
 	putchar('\n');
@@ -90,6 +95,19 @@ static json_t *json_row(const struct vmq_vmm_stats *t)
 		"bypass", (json_int_t)t->bypass);
 }
 
+/* A name that is no UTF-8 stands there with '?', and if there is one like it, with its number. */
+static int json_add(json_t *root, const char *name, json_t *row)
+{
+	char text[VMQ_NAME_MAX + 16], key[VMQ_NAME_MAX + 32];
+
+	snprintf(text, sizeof(text), "%s", name);
+	shown(text);
+	snprintf(key, sizeof(key), "%s", text);
+	for (unsigned n = 2; json_object_get(root, key); n++)
+		snprintf(key, sizeof(key), "%s#%u", text, n);
+	return json_object_set_new(root, key, row);
+}
+
 static int json(const struct session *s)
 {
 	struct vmq_vmm_stats stats = { .size = sizeof(stats) };
@@ -99,7 +117,7 @@ static int json(const struct session *s)
 
 	while (!vmq_hub_next(s->hub, name, NULL))
 		if (!vmq_hub_stats(s->hub, name, &stats))
-			bad |= json_object_set_new(root, name, json_row(&stats));
+			bad |= json_add(root, name, json_row(&stats));
 	bad |= json_dumpf(root, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(root);
@@ -128,16 +146,14 @@ static int serve(struct session *s, const struct vmq_hub_options *options)
 {
 	int rc = vmq_hub_open(options, &s->hub), code;
 
-	if (rc) {
-		fprintf(stderr, "vmq hub: %s\n", options->errmsg[0] ? options->errmsg : vmq_strerror(rc));
-		return TOOL_FAILED;
-	}
+	if (rc)
+		return tool_fail(TOOL_FAILED, "%s", options->errmsg[0] ? options->errmsg : vmq_strerror(rc));
 	stop_on_signals(s->hub);
 	printf("ready %s\n", options->path);
 	fflush(stdout);
 	rc = vmq_hub_run(s->hub, VMQ_FOREVER);
 	if (rc)
-		fprintf(stderr, "vmq hub: %s\n", vmq_strerror(rc));
+		tool_say("%s", vmq_strerror(rc));
 	code = s->json ? json(s) : table(s);
 	to_stop = NULL;
 	vmq_hub_close(s->hub);
@@ -146,17 +162,14 @@ static int serve(struct session *s, const struct vmq_hub_options *options)
 
 /* ---- the command line -------------------------------------------------------------- */
 
-static int tick(const char *text, uint32_t *us)
+static bool tick(const char *text, uint32_t *us)
 {
-	unsigned long n;
-	char *end;
+	uint64_t n;
 
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || *end || end == text || *text == '-' || !n || n > TICK_MAX_US)
-		return -1;
+	if (!tool_number("--tick", text, 1, TICK_MAX_US, &n))
+		return false;
 	*us = (uint32_t)n;
-	return 0;
+	return true;
 }
 
 /* -1: go on; else the exit code. */
@@ -180,10 +193,8 @@ static int parse(int argc, char **argv, struct session *s, struct vmq_hub_option
 			s->json = true;
 		else if (c != 'k')
 			return misuse_option(argv[0], argv);
-		else if (tick(optarg, &o->tick_us)) {
-			fprintf(stderr, "vmq hub: -k takes 1 to %lu microseconds\n", TICK_MAX_US);
+		else if (!tick(optarg, &o->tick_us))
 			return TOOL_USAGE;
-		}
 	}
 	if (optind != argc - 1)
 		return misuse(argv[0], "one SOCKET is needed");

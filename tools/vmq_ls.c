@@ -9,6 +9,7 @@
 
 #include "common.h"
 #include "misuse.h"
+#include "shown.h"
 
 #define WAIT_MS 500 /* what a peer is given to show up */
 
@@ -85,7 +86,7 @@ static int row(const struct vmq_peer_info *p)
 	if (!tool_colour(stdout))
 		colour = off = "";
 	memcpy(name, p->name, sizeof(name));
-	tool_shown(name);
+	shown(name);
 	uuid_text(p->uuid, uuid);
 	printf("%5" PRIu32 " %s%-8s%s %10" PRIu32 " %10" PRIu32 " %s %s", p->id, colour, state(p), off,
 		p->max_msg, p->epoch, uuid, name);
@@ -166,7 +167,7 @@ static int parse(int argc, char **argv, struct ls *l)
 		l->json |= c == 'j';
 	}
 	if (argc - optind != 1)
-		return tool_misuse("one ADDRESS is needed");
+		return misuse(tool_name, "one ADDRESS is needed");
 	l->address = argv[optind];
 	return -1;
 }

@@ -223,7 +223,7 @@ static int run(struct recv *r)
 static int check(const struct recv *r, bool null)
 {
 	if (r->json + r->raw + null > 1)
-		return tool_misuse("it is one of --json, --raw and --null");
+		return misuse(tool_name, "it is one of --json, --raw and --null");
 	return r->from && !tool_peer_name(r->from) ? TOOL_USAGE : TOOL_OK;
 }
 
@@ -268,7 +268,7 @@ static int parse(int argc, char **argv, struct recv *r)
 			return TOOL_USAGE;
 	}
 	if (argc - optind != 1)
-		return tool_misuse("one ADDRESS is needed");
+		return misuse(tool_name, "one ADDRESS is needed");
 	r->address = argv[optind];
 	return check(r, !r->after) ? TOOL_USAGE : -1;
 }

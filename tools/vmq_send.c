@@ -6,8 +6,11 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -26,6 +29,15 @@ struct send {
 	int64_t timeout;
 	uint32_t peer, max; /* max: the largest message that it takes */
 	uint64_t sent;      /* bytes */
+};
+
+/* A message that waits for room. */
+struct large {
+	const struct send *s;
+	const void *data;
+	size_t len;
+	uint32_t flags;
+	int done, rc; /* done: readable when rc holds */
 };
 
 /* Where messages are read from: what was read of it, and how much of that was used. */
@@ -74,8 +86,55 @@ static int why_not(const struct send *s, size_t len, int rc)
 	return tool_code(rc);
 }
 
-/* A small one is tried again and again, so that a signal is noticed. A large one enters the
- * queue in parts: only a call that ends with the process, by a signal, will do. */
+static void *place_large(void *arg)
+{
+	struct large *l = arg;
+
+	l->rc = vmq_send(l->s->q, l->s->peer, l->data, l->len, l->flags, l->s->timeout);
+	eventfd_write(l->done, 1);
+	return NULL;
+}
+
+/* It enters the queue in parts, in a call that does not end before the message is there or the
+ * time is up: another thread makes it. A signal ends the process around that one; the peer then
+ * never sees any of the message. */
+static int wait_large(struct large *l)
+{
+	struct pollfd p = { .fd = l->done, .events = POLLIN };
+	pthread_t thread;
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&thread, NULL, place_large, l);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc)
+		return VMQ_ENOMEM;
+	while (tool_poll(&p, 1, UINT64_MAX) <= 0)
+		if (tool_stopped())
+			exit(tool_end(TOOL_FAILED));
+	pthread_join(thread, NULL);
+	return l->rc;
+}
+
+/* Without a thread, if there is room at once. */
+static int place_parts(struct send *s, const void *data, size_t len, uint32_t flags)
+{
+	struct large l = { .s = s, .data = data, .len = len, .flags = flags };
+	int rc = vmq_send(s->q, s->peer, data, len, flags, VMQ_NOWAIT);
+
+	if ((rc != VMQ_EAGAIN && rc != VMQ_EMSGSIZE) || !s->timeout)
+		return rc;
+	l.done = eventfd(0, EFD_CLOEXEC);
+	if (l.done < 0)
+		return VMQ_EMFILE;
+	rc = wait_large(&l);
+	close(l.done);
+	return rc;
+}
+
+/* A small one is tried again and again, so that a signal is noticed. */
 static int place(struct send *s, const void *data, size_t len)
 {
 	uint32_t flags = s->now ? VMQ_SEND_NOW : s->lazy ? VMQ_SEND_LAZY : VMQ_SEND_AUTO;
@@ -84,9 +143,7 @@ static int place(struct send *s, const void *data, size_t len)
 	int rc;
 
 	if (len > ONE_RECORD) {
-		tool_signals_kill(true);
-		rc = vmq_send(s->q, s->peer, data, len, flags, s->timeout);
-		tool_signals_kill(false);
+		rc = place_parts(s, data, len, flags);
 		return rc == VMQ_EAGAIN ? VMQ_ETIMEDOUT : rc;
 	}
 	do {
@@ -256,9 +313,9 @@ static int run(struct send *s)
 static int check(const struct send *s)
 {
 	if (s->now && s->lazy)
-		return tool_misuse("it is either --now or --lazy");
+		return misuse(tool_name, "it is either --now or --lazy");
 	if (s->count && (s->file || s->lines))
-		return tool_misuse("it is either MESSAGEs, or --file and --lines");
+		return misuse(tool_name, "it is either MESSAGEs, or --file and --lines");
 	return tool_peer_name(s->name) ? TOOL_OK : TOOL_USAGE;
 }
 
@@ -287,7 +344,7 @@ static int parse(int argc, char **argv, struct send *s)
 			s->file = optarg;
 	}
 	if (argc - optind < 2)
-		return tool_misuse("ADDRESS and PEER are needed");
+		return misuse(tool_name, "ADDRESS and PEER are needed");
 	s->address = argv[optind];
 	s->name = argv[optind + 1];
 	s->messages = argv + optind + 2;

@@ -21,7 +21,7 @@ expect 2 "is not a command" nonsense
 expect 2 "see vmq hub --help" hub
 expect 0 "usage: vmq hub" hub --help
 expect 2 "vmq hub: " hub -x "$tmp/hub"
-expect 2 "microseconds" hub -k 0 "$tmp/hub"
+expect 2 "1 to 10000000" hub -k 0 "$tmp/hub"
 expect 1 "no.json" hub -t "$tmp/no.json" "$tmp/hub"
 printf '{\n "vms": 3\n}\n' >"$tmp/bad.json"
 expect 1 "bad.json:2: vms: " hub -t "$tmp/bad.json" "$tmp/hub"
@@ -35,6 +35,6 @@ hub_says "host joined"
 "$guest" "$(address 'a "guest"')" hi >"$tmp/guest.out" 2>&1 || fail "the guest failed"
 hub_stop
 ended "$hostpid"
-tail -n 1 "$tmp/hub.out" | grep -Eq '^\{"host":\{"exits_immediate":[0-9]+,.*"a \\"guest\\"":\{.*\}\}$' ||
+tail -n 1 "$tmp/hub.out" | grep -Eq '^\{"a \\"guest\\"":\{"exits_immediate":[0-9]+,.*"host":\{.*\}\}$' ||
 	fail "the last line is not JSON of the counters"
 [ ! -e "$tmp/hub" ] || fail "the socket is still there"

@@ -21,7 +21,7 @@ line()
 # finish NAME LINE: to its end, which must be a good one.
 finish()
 {
-	timeout -s KILL 120 sh -c "$2" >"$tmp/$1.out" 2>&1 || fail "$1 ended with $?"
+	timeout -s KILL 600 sh -c "$2" >"$tmp/$1.out" 2>&1 || fail "$1 ended with $?"
 }
 
 [ "$(line 1)" = "cmake --preset release && cmake --build --preset release" ] || fail "the README has changed"

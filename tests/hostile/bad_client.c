@@ -8,29 +8,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "sim.h"
-#include "support.h"
+#include "watcher.h"
 
-static struct hub_proc hub;
 static struct vmq *a, *b;
 static uint32_t to_a, to_b, pings;
-
-static struct vmq *vm(const char *name)
-{
-	char uri[200];
-	struct vmq *q = NULL;
-	int rc;
-
-	snprintf(uri, sizeof(uri), "sim:unix=%s?name=%s&lazy_us=60000000", hub.path, name);
-	do {
-		rc = vmq_open(uri, NULL, &q);
-	} while (rc == VMQ_EEXIST); /* its last life is not yet buried */
-	cr_assert_eq(rc, 0);
-	return q;
-}
 
 static void start(void)
 {
@@ -72,17 +55,6 @@ static void others_are_well(void)
 		;
 	snprintf(name, sizeof(name), "c%u", pings++ % 10);
 	vmq_close(vm(name));
-}
-
-static int attach(void)
-{
-	struct sockaddr_un sun;
-	unsigned len;
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	vmq__sim_wire_address(hub.path, &sun, &len);
-	cr_assert_eq(connect(s, (struct sockaddr *)&sun, len), 0);
-	return s;
 }
 
 static struct sim_wire packet(uint32_t type, const char *name)

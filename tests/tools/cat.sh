@@ -40,12 +40,12 @@ code 0 "$a"
 is a 'after the end\n'
 
 # It goes on where the reader of one direction is slow: the other one flows.
-"$vmq" cat -t 60 "$to?name=slow" fast <"$tmp/b" 2>/dev/null | { read -r _ <"$tmp/input"; sha256sum; } >"$tmp/slow.out" &
+"$vmq" cat -t 60 "$to?name=slow" fast <"$tmp/b" 2>/dev/null | { read -r _ <"$tmp/input"; sha256sum; } >"$tmp/slow.got" &
 slow=$!
-timeout -s KILL 60 "$vmq" cat "$to?name=fast" slow <"$tmp/b" 2>"$tmp/fast-err.out" >"$tmp/fast.out" &
+timeout -s KILL 60 "$vmq" cat "$to?name=fast" slow <"$tmp/b" 2>"$tmp/fast-err.out" >"$tmp/fast.got" &
 fast=$!
 tries=600
-until cmp -s "$tmp/fast.out" "$tmp/b"; do
+until cmp -s "$tmp/fast.got" "$tmp/b"; do
 	[ $tries -gt 0 ] || fail "one direction waits for the other"
 	tries=$((tries - 1))
 	sleep 0.05
@@ -53,7 +53,7 @@ done
 echo >"$tmp/input"
 code 0 "$fast"
 wait $slow
-[ "$(sha256sum <"$tmp/b")" = "$(cat "$tmp/slow.out")" ] || fail "what fast said did not come to slow"
+[ "$(sha256sum <"$tmp/b")" = "$(cat "$tmp/slow.got")" ] || fail "what fast said did not come to slow"
 
 # `vmq send` and `vmq recv` at the other end: an empty message is the end.
 start_vmq r recv -n 2 "$to?name=p"
@@ -64,15 +64,51 @@ code 0 "$receiver"
 is r 'hello\n\n\n'
 code 4 "$a"
 one_line a-err "'p' has left without an end"
-start_vmq a cat "$to?name=a" p </dev/null
-a=$started
-run 0 send "$to?name=p" a back '' 'is not seen'
-wait "$a" # 0 or 4: did a's own end reach p before that left?
-is a 'back'
-
-# Strangers are not heard. Who left before its end leaves code 4, and no end behind.
 mkfifo "$tmp/never"
 exec 6<>"$tmp/never"
+start_vmq a cat "$to?name=a" p <"$tmp/never"
+a=$started
+run 0 send "$to?name=p" a back '' 'is not seen'
+code 4 "$a"
+is a 'back'
+has a-err "vmq cat: 'p' sent more behind an empty message, which is the end: that is dropped"
+
+# The same where both have ended by then.
+mkfifo "$tmp/lines"
+start_vmq e cat "$to?name=e" f </dev/null
+e=$started
+timeout -s KILL 60 "$vmq" send -l -t 50 -f "$tmp/lines" "$to?name=f" e >"$tmp/f.out" 2>&1 &
+f=$!
+pids="$pids $f"
+exec 5>"$tmp/lines"
+echo back >&5
+flies e f "1 message"
+says e back
+read -r child <"/proc/$e/task/$e/children"
+kill -STOP "$child"
+printf '\nis not seen\n' >&5
+flies f e "2 message"
+kill -CONT "$child"
+code 1 "$e"
+one_line e-err "vmq cat: 'f' sent more behind an empty message, which is the end: that is dropped"
+is e 'back'
+exec 5>&-
+wait "$f"
+
+# --until-gone: empty messages are nothing, and leaving is the end.
+start_vmq a cat -g "$to?name=a" p <"$tmp/never"
+a=$started
+printf 'line\n\nmore' | run 0 send -l "$to?name=p" a
+code 0 "$a"
+is a 'linemore'
+[ ! -s "$tmp/a-err.out" ] || fail "that is nothing to complain about"
+start_vmq a cat --until-gone "$to?name=a" b </dev/null
+a=$started
+echo back | run 0 cat "$to?name=b" a
+code 0 "$a"
+is a 'back\n'
+
+# Strangers are not heard. Who left before its end leaves code 4, and no end behind.
 start_vmq a cat "$to?name=a" b <"$tmp/never"
 a=$started
 start_vmq b cat "$to?name=b" a <"$tmp/never"

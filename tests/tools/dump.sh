@@ -49,7 +49,7 @@ run 1 dump "$tmp/zeros"
 has run "WRONG: no region begins like this"
 
 # A live one, and what was saved of it.
-pair s r
+pair s r /dev/null
 region_of_hub
 run 0 dump "$region"
 has run "from s to r: 262144 bytes, 0 in flight"
@@ -79,6 +79,18 @@ run 1 dump "$tmp/poisoned"
 has run "  poison 2: a record leaves its lane"
 grep -qE "^WRONG: lane [01]: record at index 0x[0-9a-f]+: its span of 524280 bytes leaves the lane" "$tmp/run.out" ||
 	fail "dump does not say what is wrong"
+
+# While both ends go on there is nothing wrong with a lane, however often it is read and however
+# short it is.
+start_vmq y recv "sim:unix=$what?name=y&lane=4096" -o /dev/null
+yes 'a line of some length' | timeout -s KILL 60 "$vmq" send -l "sim:unix=$what?name=x&lane=4096" y 2>/dev/null &
+pids="$pids $!"
+flies x y ''
+region=$flies
+for i in $(seq 150); do
+	"$vmq" dump -r 0 "$region" >"$tmp/run.out" || fail "dump $i says that something is wrong"
+done
+grep -q 'from x to y' "$tmp/run.out" || fail "that was another region"
 
 run 2 dump
 one_line run-err "what to decode?"

@@ -21,3 +21,9 @@ for to in "ivshmem:unix=$tmp/sock" "ivshmem:file=$tmp/region"; do
 	wait $! || fail "a failed"
 	cmp -s "$tmp/a" "$tmp/b.got" && cmp -s "$tmp/b" "$tmp/a.got" || fail "something was changed"
 done
+
+# Who has a place in the region, and that it lives.
+start_vmq r recv "$to?name=r"
+there "$to" r
+run 0 top -n 1 -d 0.5 "$to"
+grep -qE '^r +[0-9]+ +[1-9][0-9.]* +[0-9]+$' "$tmp/run.out" || fail "top does not show the places"

@@ -27,6 +27,21 @@ timeout -s KILL 60 "$vmq" ls "$to" >/dev/full 2>"$tmp/full.out"
 [ $? = 1 ] || fail "it did not fail"
 one_line full 'cannot write to standard output'
 
+# What the hub says has no escapes either, and is JSON whatever names there are.
+"$vmq" hub -j "$tmp/other" >"$tmp/other.out" 2>&1 &
+other=$!
+pids="$pids $other"
+says other ready
+for name in "$(printf 'x\377')" "$(printf 'x\376')" "$(printf 'x\302\233')"; do
+	run 3 send -t 0 "sim:unix=$tmp/other?name=$name" nobody hello
+done
+kill -TERM "$other"
+code 0 "$other"
+has other "x? joined"
+for key in x? x?#2 x??; do
+	has other "\"$key\":{\"exits_immediate\":"
+done
+
 # A peer's memory is overwritten: what it did is said, and the command goes on.
 "$vmq" --help | grep -q ivshmem-server || exit 0
 truncate -s 16M "$tmp/region"

@@ -42,7 +42,7 @@ for command in 'send -t 1' 'recv -t 1' 'cat -t 1' ls; do
 	# shellcheck disable=SC2086
 	bad 2 "as in sim:lab?name=a" $command nonsense $peer
 	# shellcheck disable=SC2086
-	bad 1 "there is no transport 'carrier'; see which transports there are with: vmq doctor" \
+	bad 1 "; see which transports there are with: vmq doctor" \
 		$command carrier:pigeon?name=a $peer
 	# shellcheck disable=SC2086
 	bad 2 "'colour' is not a setting (name, lane," $command "sim:unix=$tmp/none?name=a&colour=3" $peer
@@ -51,12 +51,27 @@ for command in 'send -t 1' 'recv -t 1' 'cat -t 1' ls; do
 	# shellcheck disable=SC2086
 	bad 2 "name='a/b' is not a valid VM name" $command "sim:unix=$tmp/none?name=a/b" $peer
 done
-bad 1 "no VMM listens at $tmp/none; start the VMM" ls "kvm:unix=$tmp/none"
+bad 1 "no VMM listens at $tmp/none: No such file or directory; start the VMM" ls "kvm:unix=$tmp/none"
 if "$vmq" --help | grep -q ivshmem-server; then
 	bad 1 "no ivshmem server at $tmp/none: No such file or directory; start one with: vmq ivshmem-server $tmp/none" \
 		ls "ivshmem:unix=$tmp/none"
 	bad 1 "see what is missing with: vmq doctor ivshmem" ls "ivshmem:file=$tmp/none"
 fi
+bad 1 "xen: cannot be looked into: its memory is shared among its domains only" stats xen:
+bad 1 "cannot be looked into: it has no hub to ask; give the file of a region" top "kvm:unix=$tmp/none"
+bad 1 "cannot read $tmp/none: No such file" dump "ivshmem:file=$tmp/none?name=a"
+bad 4 "no hub listens at $tmp/none: " stats "sim:unix=$tmp/none?name=a"
+for command in --help --version 'send --help' 'stats --help'; do
+	# shellcheck disable=SC2086
+	"$vmq" $command >/dev/full 2>"$tmp/full.out"
+	[ $? = 1 ] || fail "vmq $command: output that could not be written is a failure"
+	one_line full "cannot write to standard output: No space left on device"
+done
+bad 2 "option '--count' is not known, or its value is missing" recv --json --count
+bad 2 "option -x is not known" recv --json -xq
+bad 2 "option '--json=1' is not known" recv --json=1
+bad 2 "--tick takes a number from 1 to 10000000, and not '1x'" hub -k 1x "$tmp/none"
+bad 2 "'a?b' cannot be a VM's name" send sim:lab "$(printf 'a\033b')" hello
 bad 2 'the address has no name=' recv "sim:unix=$tmp/none"
 bad 2 'the address has no name=' cat "sim:unix=$tmp/none" b
 bad 3 "sim:lab is inside of this process; between processes it is sim:unix=PATH, with: vmq hub PATH" \

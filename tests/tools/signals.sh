@@ -38,6 +38,29 @@ for signal in INT:130 TERM:143 HUP:129; do
 	ends "${signal%:*}" "${signal#*:}" l
 done
 
+# A large message that waits for room: nothing of it is ever seen.
+head -c 100000 /dev/zero | tr '\0' x >"$tmp/large"
+mkfifo "$tmp/lines"
+for signal in INT:130 TERM:143 HUP:129; do
+	begin big recv "$to?name=big&lane=4096"
+	receiver=$started
+	begin s send -l -t 50 -f "$tmp/lines" "$to?name=s" big
+	exec 5>"$tmp/lines"
+	echo first >&5
+	says big first
+	kill -STOP "$receiver"
+	cat "$tmp/large" >&5
+	exec 5>&-
+	flies s big "[1-9]* fragment"
+	ends "${signal%:*}" "${signal#*:}" s
+	kill -CONT "$receiver"
+	run 0 send "$to?name=after" big 'what follows'
+	says big follows
+	is big 'first\nwhat follows\n'
+	started=$receiver
+	ends TERM 143 big
+done
+
 mkfifo "$tmp/output"
 # Whoever reads what it prints has gone.
 /usr/bin/env --default-signal=PIPE "$vmq" recv "$to?name=p" >"$tmp/output" 2>"$tmp/p-err.out" &

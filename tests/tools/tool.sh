@@ -72,3 +72,19 @@ there() {
 		tries=$((tries - 1))
 	done
 }
+
+# flies FROM TO WHAT: wait until that is in flight, as "2 message", in one of the hub's channels.
+# Its region: $flies.
+flies() {
+	tries=600
+	while :; do
+		for flies in /proc/"$hub"/fd/*; do
+			case $(readlink "$flies") in
+			*memfd:vmq-region*) "$vmq" dump "$flies" 2>/dev/null | grep -q "from $1 to $2: .*, $3" && return ;;
+			esac
+		done
+		[ $tries -gt 0 ] || fail "'$3' never flew from $1 to $2"
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+}

@@ -31,6 +31,30 @@ grep -q waiting "$tmp/run-err.out" && fail "there is progress without a terminal
 
 start_vmq r recv "$to?name=r"
 there "$to" r
+# The line is taken back when a signal ends a large message that waits for room.
+start_vmq full recv "$to?name=full&lane=4096"
+receiver=$started
+mkfifo "$tmp/lines"
+tty large send -l -t 50 -f "$tmp/lines" "$to?name=large" full &
+large=$!
+exec 5>"$tmp/lines"
+echo first >&5
+says full first
+read -r child <"/proc/$receiver/task/$receiver/children"
+kill -STOP "$child"
+head -c 100000 /dev/zero >&5
+exec 5>&-
+flies large full "[1-9]* fragment"
+says large "sending to 'full'"
+for pid in /proc/[0-9]*; do
+	case $(tr '\0' ' ' 2>/dev/null <"$pid/cmdline") in
+	"$vmq send -l -t 50 -f $tmp/lines"*) kill -INT "${pid#/proc/}" ;;
+	esac
+done
+wait $large
+tail -c 4 "$tmp/large.out" | od -c | grep -q '\\r 033   \[   K' || fail "the progress line stays behind a signal"
+kill -CONT "$child"
+
 escape=$(printf '\033[32m')
 TERM=xterm tty colour ls "$to"
 has colour "${escape}there"

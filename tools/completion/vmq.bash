@@ -8,7 +8,7 @@ _vmq_options() {
 	case $1 in
 	send) echo "--lines --file --now --lazy --timeout --help" ;;
 	recv) echo "--count --from --timeout --until-gone --null --raw --json --output --verbose --help" ;;
-	cat) echo "--timeout --help" ;;
+	cat) echo "--timeout --until-gone --help" ;;
 	ls) echo "--json --wait --help" ;;
 	hub) echo "--topology --tick --quiet --json --help" ;;
 	doctor) echo "--fix --json --help" ;;

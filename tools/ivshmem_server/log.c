@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "shown.h"
 #include "srv.h"
 
 /* The key under which a program finds an event's text. */
@@ -98,6 +99,8 @@ void srv_log(const struct srv *s, const char *event, const struct srv_client *c,
 		va_start(args, format);
 		vsnprintf(why, sizeof(why), format, args);
 		va_end(args);
+		if (!s->o->json)
+			shown(why);
 	}
 	(s->o->json ? log_json : log_plain)(s, event, c, format ? why : NULL);
 	fflush(stderr);
@@ -105,12 +108,13 @@ void srv_log(const struct srv *s, const char *event, const struct srv_client *c,
 
 int srv_fail(const char *format, ...)
 {
+	char why[500];
 	va_list args;
 
-	fputs(SRV_NAME ": ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(why, sizeof(why), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	shown(why);
+	fprintf(stderr, SRV_NAME ": %s\n", why);
 	return -1;
 }

@@ -5,7 +5,7 @@
 #include "core/atomic.h"
 #include "watch.h"
 
-#define TRIES 4 /* both ends go on while they are read */
+#define TRIES 16 /* both ends go on while they are read */
 
 static int read_header(const struct watch_mem *m, uint64_t off, uint64_t size, struct watch_channel *ch)
 {
@@ -45,7 +45,7 @@ static void take(struct watch_end *e, const struct vmq_layout_ctl *c)
 }
 
 /* Where the lanes are read up to comes first: what was written follows it. */
-static int read_ends(const struct watch_mem *m, struct watch_channel *ch)
+int watch_ends_read(const struct watch_mem *m, struct watch_channel *ch)
 {
 	struct vmq_layout_ctl ctl;
 	uint32_t cons[2][2];
@@ -71,7 +71,7 @@ int watch_channel_read(const struct watch_mem *m, uint64_t off, uint64_t size, s
 	ch->off = off;
 	ch->code = read_header(m, off, size, ch);
 	for (int i = 0; !ch->code && i < TRIES; i++) {
-		ch->code = read_ends(m, ch);
+		ch->code = watch_ends_read(m, ch);
 		if (watch_depth(ch, 0, &depth) && watch_depth(ch, 1, &depth))
 			break;
 	}

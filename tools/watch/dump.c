@@ -8,6 +8,7 @@
 #include "dump.h"
 
 #define RECORDS 16
+#define READS 3 /* what looks wrong may just be changing */
 #define RECORDS_MAX 1000000u
 
 static int usage(void)
@@ -29,6 +30,10 @@ static int dump_channel(const struct watch_source *src, const struct dump_option
 	struct dump_channel d;
 	int rc = dump_channel_read(&src->mem, 0, src->mem.size, o, &d);
 
+	for (int i = 1; i < READS && !rc && d.wrongs.count; i++) {
+		dump_channel_free(&d);
+		rc = dump_channel_read(&src->mem, 0, src->mem.size, o, &d);
+	}
 	*wrong = d.wrongs.count;
 	if (!rc && json)
 		*wrong |= dump_channel_json(&d, o) != TOOL_OK;
@@ -38,6 +43,15 @@ static int dump_channel(const struct watch_source *src, const struct dump_option
 	return rc;
 }
 
+static bool dir_is_wrong(const struct dump_dir *d)
+{
+	bool wrong = d->wrongs.count;
+
+	for (size_t i = 0; i < d->offer_count; i++)
+		wrong |= d->offers[i].channel.wrongs.count != 0;
+	return wrong;
+}
+
 static int dump_dir(const struct watch_source *src, const struct dump_options *o, bool json, bool *wrong)
 {
 	struct dump_dir *d = calloc(1, sizeof(*d));
@@ -45,9 +59,11 @@ static int dump_dir(const struct watch_source *src, const struct dump_options *o
 
 	if (!d)
 		return rc;
-	*wrong = d->wrongs.count;
-	for (size_t i = 0; i < d->offer_count; i++)
-		*wrong |= d->offers[i].channel.wrongs.count != 0;
+	for (int i = 1; i < READS && !rc && dir_is_wrong(d); i++) {
+		dump_dir_free(d);
+		rc = dump_dir_read(&src->mem, o, d);
+	}
+	*wrong = dir_is_wrong(d);
 	if (!rc && json)
 		*wrong |= dump_dir_json(d, o) != TOOL_OK;
 	else if (!rc)
@@ -98,6 +114,6 @@ int tool_dump(int argc, char **argv)
 		o.page_words |= c == 'p';
 	}
 	if (optind != argc - 1)
-		return tool_misuse("what to decode? Give one file that holds a region");
+		return misuse(tool_name, "what to decode? Give one file that holds a region");
 	return dump(argv[optind], &o, json);
 }

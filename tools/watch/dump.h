@@ -24,6 +24,8 @@ struct dump_wrongs {
 };
 
 void dump_wrong(struct dump_wrongs *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Only the first `count` remain. */
+void dump_wrongs_cut(struct dump_wrongs *w, uint64_t count);
 void dump_wrongs_free(struct dump_wrongs *w);
 
 struct dump_record {
@@ -37,6 +39,7 @@ struct dump_lane {
 	uint32_t from;     /* index of the first record in flight */
 	uint32_t depth;
 	bool depth_known;
+	bool changed;      /* while it was read: what is missing was taken, or is of a new session */
 	uint64_t kinds[DUMP_KINDS], old, total;
 	struct dump_record *records;
 	size_t count, room;

@@ -83,9 +83,10 @@ static json_t *lane(const struct dump_channel *d, unsigned from)
 				(uint64_t)json_integer_value(json_object_get(kinds, watch_kind(k)))));
 	for (size_t i = 0; i < l->count; i++)
 		json_array_append_new(records, record(&l->records[i]));
-	return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o}", "size", (json_int_t)d->ch.geo.lane_size[from],
+	return json_pack("{s:I,s:o,s:o,s:o,s:o,s:b,s:o}", "size", (json_int_t)d->ch.geo.lane_size[from],
 		"depth", l->depth_known ? json_integer(l->depth) : json_null(),
-		"in_flight", watch_number(l->total), "old", watch_number(l->old), "kinds", kinds, "records", records);
+		"in_flight", watch_number(l->total), "old", watch_number(l->old), "kinds", kinds,
+		"changed", l->changed, "records", records);
 }
 
 static json_t *page_words(const struct dump_channel *d)

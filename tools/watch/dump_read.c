@@ -23,11 +23,18 @@ void dump_wrong(struct dump_wrongs *w, const char *format, ...)
 	w->count++;
 }
 
+void dump_wrongs_cut(struct dump_wrongs *w, uint64_t count)
+{
+	for (uint64_t i = count; i < w->count && i < DUMP_WRONGS; i++) {
+		free(w->text[i]);
+		w->text[i] = NULL;
+	}
+	w->count = count;
+}
+
 void dump_wrongs_free(struct dump_wrongs *w)
 {
-	for (unsigned i = 0; i < DUMP_WRONGS; i++)
-		free(w->text[i]);
-	memset(w, 0, sizeof(*w));
+	dump_wrongs_cut(w, 0);
 }
 
 /* ---- the header -------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "dump.h"
 
 #define WINDOW 65536u
+#define PASSED_MAX 1000u
 
 /* Where the walk is: part of the lane is copied, so that not each header is a call. */
 struct walk {
@@ -19,6 +20,7 @@ struct walk {
 	uint64_t lane_off;
 	uint32_t size, index, left; /* left: bytes up to what is published */
 	uint32_t window_off, window_len;
+	uint32_t passed; /* how often the receiver was faster */
 	uint8_t window[WINDOW];
 };
 
@@ -176,27 +178,87 @@ static int keep(struct dump_lane *lane, const struct dump_record *r)
 	return 0;
 }
 
-static int walk(struct walk *k, const struct dump_options *o)
+/* A new session has begun since, in which the lane begins anew. */
+static bool other_session(const struct watch_channel *was, const struct watch_channel *now, unsigned from)
+{
+	const struct watch_end *e = &was->end[from], *f = &now->end[from];
+	const struct watch_end *to = &was->end[!from], *too = &now->end[!from];
+
+	return e->epoch != f->epoch || e->start != f->start || e->peer_epoch != f->peer_epoch ||
+		e->state != f->state || to->peer_epoch != too->peer_epoch || to->state != too->state;
+}
+
+/* Both ends go on while this is read: has the receiver come past the record since? Then it may
+ * have been overwritten, and the walk goes on where the receiver is. 1; 0: it has not; or an error. */
+static int passed(struct walk *k)
+{
+	const struct watch_channel *was = &k->d->ch;
+	struct watch_channel now = *was;
+	int rc = watch_ends_read(k->m, &now);
+	uint32_t on = now.end[!k->from].cons - k->index;
+
+	if (rc)
+		return rc;
+	if (other_session(was, &now, k->from))
+		on = k->left;
+	else if (now.end[!k->from].cons == was->end[!k->from].cons || on % VMQ_REC_ALIGN)
+		return 0;
+	if (!on || on > k->size) /* not past it, or none that makes sense */
+		return 0;
+	if (on > k->left || ++k->passed > PASSED_MAX)
+		on = k->left;
+	k->lane->changed = true;
+	k->window_len = 0;
+	k->index += on;
+	k->left -= on;
+	return 1;
+}
+
+/* Go past one record. 1; 0: there it ends; or an error. */
+static int step(struct walk *k, const struct dump_options *o)
 {
 	struct dump_lane *lane = k->lane;
+	uint64_t before = k->d->wrongs.count;
 	struct dump_record r;
+	int rc = record(k, &r), rc2;
+
+	if (rc == 1 && !r.old)
+		check_inside(k, &r);
+	if (k->d->wrongs.count != before) {
+		rc2 = passed(k);
+		if (rc2 == 1)
+			dump_wrongs_cut(&k->d->wrongs, before);
+		if (rc2)
+			return rc2;
+	}
+	if (rc <= 0)
+		return rc;
+	if (lane->count < o->records && keep(lane, &r))
+		return VMQ_ENOMEM;
+	lane->total++;
+	lane->kinds[r.kind]++;
+	lane->old += r.old;
+	k->index += r.span;
+	k->left -= r.span;
+	return 1;
+}
+
+static int walk(struct walk *k, const struct dump_options *o)
+{
 	int rc = 1;
 
-	while (k->left && rc == 1 && !tool_stopped()) {
-		rc = record(k, &r);
-		if (rc <= 0)
-			return rc;
-		if (lane->count < o->records && keep(lane, &r))
-			return VMQ_ENOMEM;
-		lane->total++;
-		lane->kinds[r.kind]++;
-		lane->old += r.old;
-		if (!r.old)
-			check_inside(k, &r);
-		k->index += r.span;
-		k->left -= r.span;
-	}
-	return 0;
+	while (k->left && rc == 1 && !tool_stopped())
+		rc = step(k, o);
+	return rc < 0 ? rc : 0;
+}
+
+/* Its indices made no sense, however often they were read: do they move? */
+static bool moves(const struct watch_mem *m, const struct watch_channel *was, unsigned from)
+{
+	struct watch_channel now = *was;
+
+	return !watch_ends_read(m, &now) && (other_session(was, &now, from) ||
+		now.end[from].prod != was->end[from].prod || now.end[!from].cons != was->end[!from].cons);
 }
 
 int dump_lane_read(const struct watch_mem *m, struct dump_channel *d, unsigned from,
@@ -207,6 +269,9 @@ int dump_lane_read(const struct watch_mem *m, struct dump_channel *d, unsigned f
 
 	lane->depth_known = watch_depth(&d->ch, from, &lane->depth);
 	lane->from = d->ch.end[from].prod - lane->depth;
+	lane->changed = !lane->depth_known && moves(m, &d->ch, from);
+	if (lane->changed)
+		return 0;
 	if (!lane->depth_known) {
 		dump_wrong(&d->wrongs, "lane %u: from index 0x%08" PRIx32 " to 0x%08" PRIx32 " is no part of %" PRIu32
 			" bytes", from, lane->from, d->ch.end[from].prod, d->ch.geo.lane_size[from]);

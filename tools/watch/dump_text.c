@@ -78,7 +78,7 @@ static void lane(const struct dump_channel *d, unsigned from)
 	printf("lane %u, from %s to %s: %" PRIu32 " bytes, ", from, d->ch.end[from].ident.name,
 		d->ch.end[!from].ident.name, d->ch.geo.lane_size[from]);
 	if (!l->depth_known) {
-		puts("indices that make no sense");
+		puts(l->changed ? "changed while it was read" : "indices that make no sense");
 		return;
 	}
 	printf("%" PRIu32 " in flight", l->depth);
@@ -87,7 +87,7 @@ static void lane(const struct dump_channel *d, unsigned from)
 			printf(", %" PRIu64 " %s", l->kinds[k], watch_kind(k));
 	if (l->old)
 		printf(", %" PRIu64 " of another session", l->old);
-	putchar('\n');
+	puts(l->changed ? "; changed while it was read: what was received meanwhile is left out" : "");
 	if (l->count)
 		printf("  %-10s %-10s %6s %6s  %-8s bytes\n", "index", "offset", "span", "len", "kind");
 	for (size_t i = 0; i < l->count; i++)

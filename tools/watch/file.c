@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -35,23 +36,55 @@ static int open_file(struct watch_source *src)
 	return rc ? watch_why(src, rc, "cannot read %s: %s", src->path, strerror(errno)) : 0;
 }
 
+/* An address of which nothing can be seen without its memory: which file that is. */
+static const char *elsewhere(const char *what)
+{
+	static const struct { const char *begin, *where; } all[] = {
+		{ "sim:", "it is inside of one process; a hub can be asked, sim:unix=PATH" },
+		{ "kvm:", "it has no hub to ask; give the file of a region, /proc/PID/fd/N of its VMM" },
+		{ "ivshmem:", "it has no hub to ask; give the file of its region, as /dev/shm/NAME, "
+			"/proc/PID/fd/N of its server, or a device's resource2" },
+		{ "xen:", "its memory is shared among its domains only; vmq ls shows who is there" },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (!strncmp(what, all[i].begin, strlen(all[i].begin)))
+			return all[i].where;
+	return NULL;
+}
+
+/* The path of an address that begins so, without its settings. */
+static bool path_of(struct watch_source *src, const char *what, const char *begin)
+{
+	size_t n = strlen(begin);
+
+	if (strncmp(what, begin, n) != 0)
+		return false;
+	src->own = strndup(what + n, strcspn(what + n, "?"));
+	src->path = src->own ? src->own : what + n;
+	return true;
+}
+
 int watch_open(struct watch_source *src, const char *what)
 {
-	static const char hub[] = "sim:unix=";
 	struct stat st;
 
 	*src = (struct watch_source){ .path = what, .mem.fd = -1 };
-	if (!strncmp(what, hub, strlen(hub))) {
-		src->path = what + strlen(hub);
+	if (path_of(src, what, "sim:unix="))
 		src->hub = true;
-	} else if (!stat(what, &st) && S_ISSOCK(st.st_mode)) {
-		src->hub = true;
-	}
+	else if (path_of(src, what, "ivshmem:file="))
+		return open_file(src);
+	else if (!stat(what, &st))
+		src->hub = S_ISSOCK(st.st_mode);
+	else if (elsewhere(what))
+		return watch_why(src, VMQ_ENOTSUP, "%.60s cannot be looked into: %s", what, elsewhere(what));
 	return src->hub ? watch_hub_probe(src) : open_file(src);
 }
 
 void watch_close(struct watch_source *src)
 {
+	free(src->own);
+	src->own = NULL;
 	watch_mem_close(&src->mem);
 }
 

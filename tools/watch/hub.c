@@ -35,6 +35,12 @@ static int dial(struct watch_source *src, int *out)
 	return 0;
 }
 
+static int hung_up(struct watch_source *src)
+{
+	return watch_why(src, VMQ_ECONN, "the hub at %s hung up: has it ended, or is it another user's or of "
+		"another version?", src->path);
+}
+
 static int next_packet(struct watch_source *src, int sock, struct sim_wire *m, int *fds)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
@@ -51,8 +57,7 @@ static int next_packet(struct watch_source *src, int sock, struct sim_wire *m, i
 			return watch_why(src, VMQ_ETIMEDOUT, "the hub at %s does not answer", src->path);
 	}
 	if (rc == VMQ_ECONN)
-		return watch_why(src, rc, "the hub at %s hung up: is it another user's, or of another version?",
-			src->path);
+		return hung_up(src);
 	if (rc == VMQ_EVERSION)
 		return watch_why(src, rc, "the hub at %s is of another version of libvmq", src->path);
 	return rc == VMQ_EMFILE ? 0 : rc;
@@ -103,7 +108,7 @@ static int take(struct watch_source *src, struct watch_snapshot *s, int sock, st
 		return add_channel(s, m, fds);
 	case SIM_MORE:
 		m->type = SIM_WATCH;
-		return vmq__sim_wire_send(sock, m, NULL, 0);
+		return vmq__sim_wire_send(sock, m, NULL, 0) ? hung_up(src) : 0;
 	case SIM_REFUSED:
 		return watch_why(src, m->code < 0 ? m->code : VMQ_EPROTO, "the hub at %s refused: %.100s",
 			src->path, m->text);
@@ -117,6 +122,8 @@ static int look(struct watch_source *src, struct watch_snapshot *s, int sock)
 	struct sim_wire m = { .version = SIM_WIRE_VERSION, .type = SIM_WATCH };
 	int fds[SIM_WIRE_FDS], rc = vmq__sim_wire_send(sock, &m, NULL, 0);
 
+	if (rc)
+		return hung_up(src);
 	while (!rc) {
 		rc = next_packet(src, sock, &m, fds);
 		if (rc)

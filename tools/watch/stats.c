@@ -142,10 +142,10 @@ int tool_stats(int argc, char **argv)
 		if (c != 'j' && c != 'p')
 			return misuse_option(tool_name, argv);
 		if (print != table)
-			return tool_misuse("one of --json and --prometheus, and once");
+			return misuse(tool_name, "one of --json and --prometheus, and once");
 		print = c == 'j' ? as_json : as_prometheus;
 	}
 	if (optind != argc - 1)
-		return tool_misuse("what to look at? Give one hub's socket or region's file");
+		return misuse(tool_name, "what to look at? Give one hub's socket or region's file");
 	return stats(argv[optind], print);
 }

@@ -3,34 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shown.h"
 #include "watch.h"
-
-/* ---- UTF-8 --------------------------------------------------------------------------- */
-
-/* Bytes of the character there, if it is one that may be shown; else 0. */
-static size_t character(const unsigned char *s, size_t len)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 :
-		s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
-	uint32_t c;
-
-	if (!n || n > len)
-		return 0;
-	c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0;
-	/* Control characters, and those that turn the direction of what follows. */
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
-			(c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
-		return 0;
-	return n;
-}
 
 bool watch_text(char *to, const char *from, size_t size)
 {
@@ -42,7 +16,7 @@ bool watch_text(char *to, const char *from, size_t size)
 	good = len < size;
 	len = good ? len : size - 1;
 	for (size_t i = 0; i < len;) {
-		size_t n = character((const unsigned char *)from + i, len - i);
+		size_t n = shown_character(from + i, len - i);
 
 		if (n) {
 			memcpy(to, from + i, n);

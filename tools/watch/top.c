@@ -205,7 +205,7 @@ int tool_top(int argc, char **argv)
 			return TOOL_USAGE;
 	}
 	if (optind != argc - 1)
-		return tool_misuse("what to look at? Give one hub's socket or region's file");
+		return misuse(tool_name, "what to look at? Give one hub's socket or region's file");
 	t.what = argv[optind];
 	return top(&t);
 }

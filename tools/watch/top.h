@@ -14,6 +14,7 @@
 struct top_vm {
 	const struct watch_vm *vm;
 	double exits[STATS_EXITS], kicks, bypass, drains, pages;
+	double beats; /* of a place in an ivshmem region */
 };
 
 struct top_lane {

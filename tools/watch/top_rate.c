@@ -64,7 +64,7 @@ static struct top_vm vm_rate(const struct watch_snapshot *before, const struct w
 	const struct watch_vm *was = vm_before(before, vm);
 	struct stats_exit e[STATS_EXITS], f[STATS_EXITS];
 	struct top_vm t = { .vm = vm, .kicks = UNKNOWN, .bypass = UNKNOWN, .drains = UNKNOWN,
-		.pages = UNKNOWN };
+		.pages = UNKNOWN, .beats = UNKNOWN };
 
 	for (unsigned i = 0; i < STATS_EXITS; i++)
 		t.exits[i] = UNKNOWN;
@@ -77,6 +77,8 @@ static struct top_vm vm_rate(const struct watch_snapshot *before, const struct w
 	t.kicks = rate(was->stats.kicks, vm->stats.kicks, seconds);
 	t.bypass = rate(was->stats.bypass, vm->stats.bypass, seconds);
 	t.drains = rate(was->stats.drains, vm->stats.drains, seconds);
+	/* Another life in the same place beats anew. */
+	t.beats = was->life == vm->life ? (uint32_t)(vm->heartbeat - was->heartbeat) / seconds : UNKNOWN;
 	t.pages = rate(pages(&was->stats), pages(&vm->stats), seconds);
 	return t;
 }

@@ -206,6 +206,37 @@ static void vm_row(struct page *p, const struct column *c, unsigned n, const str
 	row(p, t->vm->there ? NULL : FAINT, c, n, cells);
 }
 
+static void place_row(struct page *p, const struct column *c, unsigned n, const struct top_vm *t,
+	const struct watch_snapshot *s)
+{
+	char cells[COLUMNS][CELL];
+	size_t channels = 0;
+
+	for (size_t i = 0; i < s->channel_count; i++)
+		channels += s->channels[i].vouched[0] == t->vm->id || s->channels[i].vouched[1] == t->vm->id;
+	snprintf(cells[0], CELL, "%s", t->vm->name);
+	snprintf(cells[1], CELL, "%" PRIu32, t->vm->id);
+	number(cells[2], t->beats);
+	snprintf(cells[3], CELL, "%zu", channels);
+	row(p, NULL, c, n, cells);
+}
+
+/* Who has a place in an ivshmem region. */
+static void places_taken(struct page *p, const struct watch_snapshot *s, const struct top_rates *r, size_t most)
+{
+	static const struct column columns[] = {
+		{ "VM", 0, 0 }, { "PLACE", 5, 1 }, { "BEAT/s", 6, 2 }, { "PEERS", 5, 3 },
+	};
+	const unsigned n = sizeof(columns) / sizeof(columns[0]);
+
+	titles(p, columns, n);
+	for (size_t i = 0; i < r->vm_count && i < most; i++)
+		place_row(p, columns, n, &r->vms[i], s);
+	if (most < r->vm_count)
+		say(p, FAINT, "and %zu more VMs", r->vm_count - most);
+	line(p, NULL, "");
+}
+
 static void vms(struct page *p, const struct top_rates *r, size_t most)
 {
 	static const struct column columns[] = {
@@ -292,6 +323,7 @@ static void lanes(struct page *p, const struct top_rates *r)
 void top_show(const struct top_view *v, const struct watch_snapshot *s, const struct top_rates *r)
 {
 	struct page p = { .v = v, .lines = v->height };
+	size_t most = v->height ? (v->height > 8 ? v->height / 2 - 3 : 1) : SIZE_MAX;
 	char messages[CELL], bytes[CELL];
 
 	number(messages, r->known ? r->messages : -1);
@@ -304,6 +336,8 @@ void top_show(const struct top_view *v, const struct watch_snapshot *s, const st
 			s->channel_count == 1 ? "" : "s", v->path);
 	line(&p, NULL, "");
 	if (s->kind == WATCH_HUB)
-		vms(&p, r, v->height ? (v->height > 8 ? v->height / 2 - 3 : 1) : SIZE_MAX);
+		vms(&p, r, most);
+	else if (s->kind == WATCH_IVSHMEM)
+		places_taken(&p, s, r, most);
 	lanes(&p, r);
 }

@@ -71,6 +71,9 @@ struct watch_channel {
  * ch->code, too, and returns it. */
 int watch_channel_read(const struct watch_mem *m, uint64_t off, uint64_t size, struct watch_channel *ch);
 
+/* Only its ends, once more. 0, or as watch_mem_read(). */
+int watch_ends_read(const struct watch_mem *m, struct watch_channel *ch);
+
 /* Messages and bytes that side `from` sent in this session, as far as one of both ends
  * has said so. */
 uint64_t watch_messages(const struct watch_channel *ch, unsigned from);
@@ -114,9 +117,10 @@ size_t watch_there(const struct watch_snapshot *s);
 /* Where snapshots come from. */
 struct watch_source {
 	const char *path;
+	char *own; /* the path, if it is a part of what was given */
 	bool hub;
 	struct watch_mem mem; /* if it is no hub */
-	char why[200];        /* what went wrong, for people */
+	char why[300];        /* what went wrong, for people */
 };
 
 /* WHAT: a hub's socket (`sim:unix=PATH` or PATH), or a file. 0 or an error; `why` is set. */
