@@ -3,8 +3,8 @@
  * poll.c - one thread serves many peers, in an event loop of its own (epoll).
  *
  * Every peer's messages come out of the one queue, so one descriptor is enough. Each
- * message goes back to its sender (try it with echo_guest), and lines from the standard
- * input, the loop's other source, go to all peers.
+ * message goes back to its sender (call it "host", and try echo_guest), and lines from
+ * the standard input, the loop's other source, go to all peers.
  */
 #include <stdio.h>
 #include <sys/epoll.h>

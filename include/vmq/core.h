@@ -73,7 +73,7 @@ void vmq_layout_write(void *region, const struct vmq_geometry *geo,
  * Check the header of a region of `size` mapped bytes, each number of it read
  * once, and freeze it in geo. The region may hold anything.
  * Returns 0; VMQ_EPROTO (no region, truncated, or inconsistent); VMQ_EVERSION
- * (a later major version, or a required feature that this core lacks).
+ * (another major version, or a required feature that this core lacks).
  */
 int vmq_layout_read(const void *region, uint64_t size, struct vmq_geometry *geo);
 
@@ -81,8 +81,8 @@ int vmq_layout_read(const void *region, uint64_t size, struct vmq_geometry *geo)
  * always terminated. */
 void vmq_layout_ident_read(const void *region, unsigned side, struct vmq_ident *ident);
 
-/* The VMM's word on a side: 0 while it is there, else a reason (non-zero).
- * Only the VMM calls the setter. */
+/* The VMM's word on a side: 0 while it is there, else why it is gone: -VMQ_EACCES if the
+ * pair was refused, any other number if it left. Only the VMM calls the setter. */
 uint32_t vmq_layout_gone(const void *region, unsigned side);
 void vmq_layout_set_gone(void *region, unsigned side, uint32_t reason);
 
@@ -263,8 +263,8 @@ unsigned vmq_pages_take(struct vmq_page_table *t, const struct vmq_layout_page *
 /*
  * Give up a run: an own one goes back to its pool (at once, or when the peer
  * returns it), a received one back to the peer. Sets *returned if the peer got
- * something back (it may wait for it: ring). Returns 0, VMQ_EINVAL or VMQ_ESTALE
- * (double free, not received, moved away, of an old generation).
+ * something back (it may wait for it: ring). Returns 0 or VMQ_ESTALE (double free, not
+ * received, moved away, of an old generation, no run).
  */
 int vmq_pages_free(struct vmq_page_table *t, const struct vmq_pages *run, bool *returned);
 

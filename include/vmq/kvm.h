@@ -19,8 +19,9 @@
  * Numbers and structs of the kernel's interface: linux/kvm.h and the kernel's
  * Documentation/virt/kvm/api.rst.
  *
- * Results as in vmq.h. Threads: every function may be called by any thread, but
- * vmq_kvm_remove() only when no other call is under way and no vCPU runs.
+ * Results as in vmq.h. Threads: every function may be called by any thread, and
+ * vmq_kvm_exit() by those of several vCPUs at once, each with its own struct kvm_run;
+ * but vmq_kvm_remove() only when no other call is under way and no vCPU runs.
  */
 #ifndef VMQ_KVM_H
 #define VMQ_KVM_H
@@ -55,7 +56,7 @@ struct vmq_kvm_config {
 	uint32_t peers;       /* most channels at a time; 0: 30, at most 1,024 */
 	uint64_t window;      /* guest-physical address, page-aligned, free */
 	uint64_t window_size; /* bytes, page-aligned. A channel takes 2 lanes, 2 pools
-	                       * and a few pages: 2.6 MiB by default */
+	                       * and a few pages: 2.5 MiB by default */
 	uint64_t doorbell;    /* of the registers' 8 bytes: an I/O port, or a
 	                       * guest-physical address that no memory slot covers,
 	                       * both a multiple of 8 */
@@ -65,7 +66,8 @@ struct vmq_kvm_config {
 	                       * MSI has: fixed, edge, to the VM's APIC number 0 */
 	/* The guest wrote where its window is read-only (a page that was lent to it, a
 	 * lane that it reads), or may not write at all: nothing has happened. May be
-	 * NULL: it is counted. From within vmq_kvm_exit(). */
+	 * NULL: it is counted. From within vmq_kvm_exit(), on its thread and without a
+	 * lock. */
 	void (*fault)(void *ctx, uint64_t address, uint32_t len);
 	void *ctx;
 };

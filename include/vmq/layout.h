@@ -89,7 +89,8 @@ struct vmq_layout_header {
 	uint8_t reserved0[16];
 	struct vmq_layout_ident ident[2];
 	uint8_t reserved1[64];
-	/* line 3: liveness as the VMM sees it; 0 = there, else why it is gone */
+	/* line 3: liveness as the VMM sees it; 0 = there, else why it is gone: the number
+	 * of VMQ_EACCES without its sign if the pair was refused, any other if it left */
 	vmq_le32 gone[2];
 	uint8_t reserved2[VMQ_HEADER_SIZE - 392];
 };

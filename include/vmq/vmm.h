@@ -14,7 +14,8 @@
  *
  * Results and time as in vmq.h. Threads: every function may be called by any
  * thread; a struct vmq_vmm has one lock. Callbacks run under it and must not call
- * back into the same VMM.
+ * back into the same VMM. What ends a handle (vmq_vmm_destroy(), vmq_vmm_remove(),
+ * vmq_vmm_detach()) wants every other call with that handle finished.
  */
 #ifndef VMQ_VMM_H
 #define VMQ_VMM_H
@@ -39,7 +40,8 @@ struct vmq_vmm_options {
 	                 * VMMs that are bridged need ranges that don't meet */
 };
 
-/* Make a VMM without VMs. options may be NULL. VMQ_EINVAL, VMQ_ENOMEM. */
+/* Make a VMM without VMs. options may be NULL. VMQ_EINVAL, VMQ_ENOMEM, VMQ_ESYS (the
+ * system has no random number for the seed). */
 VMQ_API int vmq_vmm_create(const struct vmq_vmm_options *options, struct vmq_vmm **vmm);
 
 /* Remove all VMs, then the VMM. VMQ_EBUSY (its bridge is open: close that first),
@@ -99,7 +101,8 @@ struct vmq_vm_config {
  * Add a VM: makes a channel with each VM that is there and allowed, and calls
  * attach on both. A VM of the same name that was removed had the same id; the new
  * one has a new epoch. Errors: VMQ_EBADF, VMQ_EINVAL, VMQ_EEXIST (name in use),
- * VMQ_ENOMEM, VMQ_EMFILE; VMQ_EMSGSIZE (the window is too small for one channel).
+ * VMQ_ENOMEM (also: 4,095 VMs are there), VMQ_EMFILE, VMQ_ESYS; VMQ_EMSGSIZE (the window
+ * is too small for a channel with each); what its own `attach` says.
  */
 VMQ_API int vmq_vmm_add(struct vmq_vmm *vmm, const struct vmq_vm_config *config,
 	struct vmq_vm **vm);
@@ -153,7 +156,7 @@ VMQ_API int vmq_vmm_doorbell(struct vmq_vm *vm, uint32_t peer, unsigned what);
 
 /* Ring the peer's doorbell without an exit: for a VM whose doorbells lead straight
  * to its peers, as an ioeventfd bound to an irqfd does. Only counted: kicks that
- * such a doorbell carried out by itself. VMQ_EBADF. */
+ * such a doorbell carried out by itself. VMQ_EINVAL (what), VMQ_EBADF. */
 VMQ_API int vmq_vmm_bypass(struct vmq_vmm_link *link, unsigned what);
 VMQ_API void vmq_vmm_count_bypass(struct vmq_vm *vm, uint64_t kicks);
 
@@ -202,7 +205,7 @@ struct vmq_vmm_stats {
 	uint64_t peers;             /* channels now */
 };
 
-/* Counters of one VM. VMQ_EBADF; VMQ_EINVAL (no stats, or of another size). */
+/* Counters of one VM. VMQ_EBADF; VMQ_EINVAL (no stats, or of a smaller size). */
 VMQ_API int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats);
 
 /* ---- bridges: VMs of several VMM processes ---------------------------------- */
@@ -219,8 +222,8 @@ VMQ_API int vmq_vmm_stats(struct vmq_vm *vm, struct vmq_vmm_stats *stats);
  *
  * When a VMM dies, its VMs leave: the kernel closes the socket. It may come back,
  * and its VMs do under the same names, with new epochs. A bridge that was told to
- * connect goes on trying. To be called by who calls, or by oneself, does no harm: one
- * connection stays.
+ * connect goes on trying. Two VMMs that call each other keep one connection, and one
+ * that calls itself keeps none.
  *
  * What a VM of one VMM gave to one of another just before it left is still taken out
  * of its window first. Pages of a VM whose VMM died are its peer's at once.
@@ -243,8 +246,8 @@ struct vmq_bridge_options {
 };
 
 /* Give a VMM its bridge, which listens at once. VMQ_EINVAL, VMQ_EBADF, VMQ_EEXIST
- * (somebody listens there), VMQ_ESYS, VMQ_EMFILE, VMQ_ENOMEM, VMQ_EBUSY (this VMM has a
- * bridge). */
+ * (somebody listens there, or it is no socket), VMQ_ESYS, VMQ_EMFILE, VMQ_ENOMEM, VMQ_EBUSY
+ * (this VMM has a bridge). */
 VMQ_API int vmq_bridge_open(struct vmq_vmm *vmm, const struct vmq_bridge_options *options,
 	struct vmq_bridge **bridge);
 
@@ -265,7 +268,7 @@ VMQ_API int vmq_bridge_run(struct vmq_bridge *bridge, int64_t timeout_ns);
 VMQ_API void vmq_bridge_stop(struct vmq_bridge *bridge);
 
 /* End the bridge: the other VMMs' VMs leave; the socket is removed. Not while another
- * thread is in vmq_bridge_run(). VMQ_EBADF. */
+ * thread uses it. VMQ_EBADF. */
 VMQ_API int vmq_bridge_close(struct vmq_bridge *bridge);
 
 /*
@@ -294,8 +297,8 @@ struct vmq_hub_options {
 };
 
 /* Make a hub, and listen at its path. VMQ_EINVAL, VMQ_ETOPOLOGY, VMQ_EEXIST (a hub serves
- * that path), VMQ_ESYS, VMQ_EMFILE, VMQ_ENOMEM; VMQ_ENOTSUP (a library without the sim
- * transport). */
+ * that path, or it is no socket), VMQ_ESYS, VMQ_EMFILE, VMQ_ENOMEM; VMQ_ENOTSUP (a library
+ * without the sim transport). */
 VMQ_API int vmq_hub_open(const struct vmq_hub_options *options, struct vmq_hub **hub);
 
 /* Serve the hub's VMs for timeout_ns (whole milliseconds of it), or until vmq_hub_stop():
@@ -317,8 +320,8 @@ VMQ_API int vmq_hub_close(struct vmq_hub *hub);
  * none that ends in time), VMQ_EBADF. */
 VMQ_API int vmq_hub_next(struct vmq_hub *hub, char name[VMQ_NAME_MAX + 1], bool *there);
 
-/* Counters of the VM of that name, also after it left: then of its latest life. VMQ_ENOENT; VMQ_EINVAL (no stats, or
- * of another size), VMQ_EBADF. */
+/* Counters of the VM of that name, also after it left: then of its latest life.
+ * VMQ_ENOENT; VMQ_EINVAL (no stats, or of a smaller size), VMQ_EBADF. */
 VMQ_API int vmq_hub_stats(struct vmq_hub *hub, const char *name, struct vmq_vmm_stats *stats);
 
 /* End a VM as a power cut would: SIGKILL to its process. VMQ_ENOENT, VMQ_EINVAL (no

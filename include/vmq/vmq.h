@@ -19,13 +19,18 @@
  *
  * Time: each call that may wait takes a timeout in nanoseconds, VMQ_NOWAIT (0)
  * or VMQ_FOREVER (negative). It returns VMQ_EAGAIN if it was not to wait, and
- * VMQ_ETIMEDOUT when the time is up.
+ * VMQ_ETIMEDOUT when the time is up. A signal, whatever its handler does, neither ends
+ * a call nor gives it more time: who wants to end a wait from outside waits in portions,
+ * or with vmq_fd() in a loop of its own. vmq_open() has limits of its own.
  *
  * Threads: of one endpoint, one thread may call the sending functions (marked S)
  * while another calls the receiving ones (R). The rest (A) may be called by
  * either. More than one sender or receiver need VMQ_OPEN_THREADSAFE. vmq_close()
- * wants every other call on the handle finished. Different endpoints are
- * independent of each other.
+ * wants every other call on the handle finished: nothing ends a call that waits but
+ * what it waits for, or its time. Different endpoints are independent of each other.
+ * Functions without a handle may be called by any thread; none here may be called from
+ * a signal handler. After fork() an endpoint is the parent's: the child leaves it
+ * alone, and does not close it.
  */
 #ifndef VMQ_VMQ_H
 #define VMQ_VMQ_H
@@ -62,6 +67,10 @@ struct vmq_transport;
 /*
  * Where time, waiting and randomness come from, for a simulator or a runtime of
  * its own. Every field is needed. All of a fabric's endpoints should use the same.
+ * Threads: each function may be called by several threads at once, wait() also for one
+ * endpoint (its sender and its receiver): wake() then ends both. wake() is called with
+ * locks held, and may be before vmq_open() has returned q: it calls nothing of this
+ * library.
  */
 struct vmq_env {
 	size_t size; /* sizeof(struct vmq_env) */
@@ -129,18 +138,22 @@ struct vmq_options {
  *	                         member of the fabric (vmq-xen-fabric)
  * `&key=value` adds lane=, pages=, max=, lazy_us=, spin_us= and topology=, which
  * win over the options. options may be NULL. Waits for the answer of the hub, VMM
- * or server, at most 5 s; with ivshmem, also for a namesake that may be dead to show
- * no sign of life. An ivshmem endpoint has a thread of the library's, a xen one
+ * or server, at most 5 s, which nothing shortens (one that is there and well answers at
+ * once; one that is not is found at once); with ivshmem, also for a namesake that may be
+ * dead to show no sign of life. An ivshmem endpoint has a thread of the library's, a xen one
  * libxenstore's; others have none. (A)
  *
  * On success *q is the endpoint, to be given to vmq_close(). Errors: VMQ_EURI,
- * VMQ_EINVAL (options), VMQ_ETOPOLOGY, VMQ_ENOENT (the topology has no such VM),
- * VMQ_EEXIST (the name is in use; with kvm: its id, which is made from the name, may
- * be, too), VMQ_ECONN (no hub or VMM there), VMQ_EACCES (it is another user's),
- * VMQ_EVERSION, VMQ_EPROTO (that is no hub, VMM or server, or the region holds
- * something else), VMQ_EBUSY (another process has the device), VMQ_ENOTSUP (no such
- * transport), VMQ_ENOMEM (with ivshmem, no place in the region), VMQ_EMFILE, VMQ_ESYS.
- * options->errmsg says more.
+ * VMQ_EINVAL (options), VMQ_ETOPOLOGY, VMQ_ENOENT (the topology has no such VM; with
+ * xen, this domain is no member of the fabric), VMQ_EEXIST (the name is in use; with
+ * kvm: its id, which is made from the name, may be, too), VMQ_ECONN (no hub, VMM or
+ * server there, or it does not answer), VMQ_EACCES (it is another user's, this user may
+ * not reach it, or may not have the name), VMQ_EVERSION (a hub, VMM, server or region of
+ * another version, or a VMM where a hub should be, or the other way round), VMQ_EPROTO
+ * (that is no hub, VMM or server, or the region holds something else), VMQ_EBUSY (another
+ * process has the device), VMQ_ENOTSUP (no such transport, or none with an env of one's
+ * own), VMQ_ENOMEM (with ivshmem, no place in the region), VMQ_EMSGSIZE (no room for a
+ * channel with each peer that is there), VMQ_EMFILE, VMQ_ESYS. options->errmsg says more.
  */
 VMQ_API int vmq_open(const char *uri, const struct vmq_options *options, struct vmq **q);
 
@@ -157,7 +170,11 @@ VMQ_API int vmq_close(struct vmq *q);
  * its id, which stays the same when it comes back after a restart. Its own name
  * gives the endpoint itself. (A)
  * VMQ_EACCES (the topology refuses the pair), VMQ_ENOENT (no such VM in the
- * topology), VMQ_EAGAIN, VMQ_ETIMEDOUT, VMQ_ECONN, VMQ_EPEER, VMQ_EINVAL.
+ * topology), VMQ_EAGAIN, VMQ_ETIMEDOUT, VMQ_ECONN (the fabric is gone), VMQ_EPEER (it
+ * broke the protocol), VMQ_EINVAL. VMQ_ENOMEM, VMQ_EMFILE, VMQ_ESYS, VMQ_EPROTO,
+ * VMQ_EVERSION, VMQ_EEXIST: it is there, but no channel to it can be set up here (with
+ * VMQ_EEXIST: it has a name or an id that another has). With xen, and from a program at
+ * kvm:unix=, a pair that is refused cannot be told from one that is yet to come.
  */
 VMQ_API int vmq_peer(struct vmq *q, const char *name, int64_t timeout_ns, uint32_t *peer);
 
@@ -166,7 +183,7 @@ struct vmq_peer_info {
 	uint32_t id;
 	uint32_t epoch;       /* of this life of the peer */
 	uint32_t max_msg;     /* largest message it takes, bytes */
-	int32_t state;        /* 0 there, VMQ_EGONE, VMQ_EPEER */
+	int32_t state;        /* 0 there, VMQ_EGONE, VMQ_EACCES, VMQ_EPEER */
 	int32_t poison;       /* enum vmq_poison, when state is VMQ_EPEER */
 	uint8_t uuid[16];
 	char name[VMQ_NAME_MAX + 1];
@@ -247,8 +264,9 @@ VMQ_API int vmq_send_batch(struct vmq *q, uint32_t peer, const struct vmq_iovec 
 	unsigned n, uint32_t flags, int64_t timeout_ns);
 
 /* Place the message in the queue of each peer that is there (not in the own).
- * Whoever had no room in time is left out. Returns how many got it. VMQ_EAGAIN or
- * VMQ_ETIMEDOUT: nobody had room; VMQ_EINVAL. (S) */
+ * Whoever had no room in time, or takes none so large, is left out. Returns how many
+ * got it; 0: nobody is there. VMQ_EAGAIN or VMQ_ETIMEDOUT: nobody had room;
+ * VMQ_EMSGSIZE: as vmq_send(), for each of them; VMQ_EINVAL. (S) */
 VMQ_API int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t flags,
 	int64_t timeout_ns);
 
@@ -264,7 +282,8 @@ VMQ_API int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data,
 	int64_t timeout_ns);
 
 /* Send what vmq_reserve() gave, cut to len bytes. VMQ_EINVAL: nothing reserved,
- * or len is larger; VMQ_EGONE, VMQ_EACCES, VMQ_EPEER. (S) */
+ * or len is larger, or flags; VMQ_EGONE, VMQ_EACCES, VMQ_EPEER: and the reservation is
+ * over. (S) */
 VMQ_API int vmq_commit(struct vmq *q, size_t len, uint32_t flags);
 
 /* Ring for every lazy message that a sleeping peer has not seen. Returns how many
@@ -292,7 +311,7 @@ struct vmq_page {
  * Waits up to timeout_ns for pages to return. Their bytes are not cleared.
  * VMQ_ENOMEM (none free, and VMQ_NOWAIT), VMQ_ETIMEDOUT, VMQ_EMSGSIZE (larger than
  * the pool), VMQ_ENOTSUP (no pool), VMQ_ENOENT, VMQ_EGONE, VMQ_EACCES, VMQ_EPEER,
- * VMQ_EINVAL. (S)
+ * VMQ_EINVAL, VMQ_ESYS (they cannot be mapped). (S)
  */
 VMQ_API int vmq_page_alloc(struct vmq *q, uint32_t peer, size_t len, struct vmq_page *page,
 	int64_t timeout_ns);
@@ -310,8 +329,9 @@ VMQ_API int vmq_page_alloc(struct vmq *q, uint32_t peer, size_t len, struct vmq_
  *	                still holds them and frees them too, before or after; they
  *	                are in the pool again when both have.
  *	VMQ_PAGE_SHARE  as LEND, and both may write.
- * On failure nothing has changed hands. Errors as vmq_send(); VMQ_ESTALE (not
- * this end's to give), VMQ_ENOTSUP. (S)
+ * On failure nothing has changed hands. Errors as vmq_send(); VMQ_EMSGSIZE also: page->len
+ * is more than the pages have, or data is over the limit; VMQ_ESTALE (not this end's to
+ * give); VMQ_ENOTSUP, VMQ_ENOMEM, VMQ_ESYS (MOVE cannot take them out of here). (S)
  */
 VMQ_API int vmq_page_send(struct vmq *q, struct vmq_page *page, enum vmq_page_mode mode,
 	const void *data, size_t len, uint32_t flags, int64_t timeout_ns);
@@ -330,7 +350,7 @@ struct vmq_msg {
 	void *data;      /* in: buffer. vmq_peek(): out, in the queue */
 	size_t cap;      /* in: bytes of the buffer */
 	size_t len;      /* out: bytes of the message */
-	uint32_t peer;   /* out: who sent it, as the transport vouches */
+	uint32_t peer;   /* out: who sent it, by the transport's word (VMQ_CAP_VOUCHED) */
 	uint32_t flags;  /* out: VMQ_MSG_* */
 	struct vmq_page page;
 	uint64_t reserved[2];
@@ -350,7 +370,7 @@ struct vmq_msg {
  * A message whose pages another VMM has yet to take from their sender is not there
  * before they are; other peers' are.
  * VMQ_EAGAIN, VMQ_ETIMEDOUT; VMQ_ECONN once the hub is gone and all is received;
- * VMQ_ENOMEM (pages could not be mapped; the message stays); VMQ_EINVAL.
+ * VMQ_ENOMEM, VMQ_ESYS (pages could not be mapped; the message stays); VMQ_EINVAL.
  */
 VMQ_API int64_t vmq_recv(struct vmq *q, void *buf, size_t cap, struct vmq_msg *msg,
 	int64_t timeout_ns);
@@ -397,7 +417,8 @@ VMQ_API int vmq_poll(struct vmq_pollfd *fds, unsigned n, int64_t timeout_ns);
  * so: call vmq_recv() without waiting until it gives VMQ_EAGAIN, then vmq_event()
  * likewise if events matter; from then on, and only then, the next message, the next
  * piece of news, or room in a lane that refused a message makes it readable.
- * Returns the descriptor. VMQ_ENOTSUP with an env of one's own, VMQ_EMFILE. (A)
+ * Returns the descriptor. VMQ_ENOTSUP with an env of one's own, VMQ_EMFILE, VMQ_ENOMEM,
+ * VMQ_ESYS. (A)
  */
 VMQ_API int vmq_fd(struct vmq *q);
 
@@ -410,7 +431,7 @@ VMQ_API int vmq_fd(struct vmq *q);
 #define VMQ_CAP_ISOLATED (1ull << 4) /* no third VM has a mapping of a channel */
 #define VMQ_CAP_VOUCHED (1ull << 5)  /* the transport vouches for who is who */
 #define VMQ_CAP_WAKE (1ull << 6)     /* doorbells wake; else polled */
-#define VMQ_CAP_EXIT (1ull << 7)     /* NOW is an exit that the VMM handles */
+#define VMQ_CAP_EXIT (1ull << 7)     /* NOW leaves the VM: to its VMM or hypervisor */
 #define VMQ_CAP_TICK (1ull << 8)     /* the VMM drains lazy messages by timer */
 #define VMQ_CAP_ENFORCED (1ull << 9) /* page mappings are the VMM's work, out of
                                       * the VM's reach */
@@ -438,8 +459,9 @@ struct vmq_stats {
 	uint64_t peers;            /* there now, without oneself */
 };
 
-/* Copy the counters. VMQ_EINVAL (no stats, or of another size). (A; without
- * VMQ_OPEN_THREADSAFE, what the other thread counts meanwhile may be behind) */
+/* Copy the counters. VMQ_EINVAL (no stats, or of a smaller size). (A; without
+ * VMQ_OPEN_THREADSAFE, what the other thread counts meanwhile may be behind, and on a
+ * machine of 32 bits wrong where it passes 2^32) */
 VMQ_API int vmq_stats(struct vmq *q, struct vmq_stats *stats);
 
 /* A code's text, in English, static. Any number gets one. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * xen.h - how endpoints of the xen transport find each other, and what they share: for
- * who speaks it without this library, and for who looks at it with a tool.
+ * programs that speak it without this library, and for tools.
  *
  * In XenStore, the toolstack says who is on a fabric:
  *
