@@ -134,6 +134,14 @@ static void receive(struct life *l)
 	}
 }
 
+/* Its next life may have another id. */
+static void forget(struct life *l, uint32_t peer)
+{
+	for (int i = 0; i < VICTIMS; i++)
+		if (l->peer[i] == peer)
+			l->peer[i] = 0;
+}
+
 static void events(struct life *l)
 {
 	struct vmq_event e = { .size = sizeof(e) };
@@ -142,6 +150,8 @@ static void events(struct life *l)
 	for (int i = 0; i < 20 && !rc; i++) {
 		rc = CALL(vmq_event, l->q, &e, VMQ_NOWAIT);
 		check(l, rc);
+		if (!rc && e.type == VMQ_EVENT_LEAVE)
+			forget(l, e.peer);
 		if (!rc && e.type == VMQ_EVENT_POISON)
 			atomic_fetch_add(&self->poisons, 1);
 		if (!rc && e.type == VMQ_EVENT_DOWN)
@@ -287,6 +297,9 @@ bool victims_talk(struct victim_board *b, enum victim_phase next)
 				return false;
 		if (now_ns() > until) {
 			fprintf(stderr, "the victims do not meet\n");
+			for (int i = 0; i < VICTIMS * VICTIMS; i++)
+				fprintf(stderr, "victim %d: %d messages of victim %d\n", i / VICTIMS,
+					atomic_load(&b->v[i / VICTIMS].heard[i % VICTIMS]), i % VICTIMS);
 			return false;
 		}
 		nanosleep(&pause, NULL);

@@ -112,6 +112,7 @@ static void killed(uint32_t da, uint32_t db)
 		expect_event(a, NULL, VMQ_EVENT_LEAVE, to_b);
 		cr_assert(fake_store_there(fabric_record(db, "b")));
 		cr_expect_eq(vmq_peer(a, "b", VMQ_MS(2500), &nobody), VMQ_ETIMEDOUT, "it may come back");
+		fabric_quiet(a);
 		cr_expect_eq(fake_xen_count(FAKE_GRANTS, da), before.n[FAKE_GRANTS][da]);
 		cr_expect_eq(fake_xen_count(FAKE_MAPPINGS, da), before.n[FAKE_MAPPINGS][da]);
 		cr_expect_eq(fake_xen_count(FAKE_PORTS, da), before.n[FAKE_PORTS][da]);
