@@ -57,12 +57,20 @@ int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data, int64_t t
 	return rc;
 }
 
-static int commit(struct vmq *q, size_t len, uint32_t flags)
+/* To whom the calling thread has a reservation, or NULL. */
+static struct vmq__peer *mine(struct vmq *q)
 {
 	struct vmq__peer *p = q->tx.reserved;
+
+	return p && !vmq__tx_busy(q, p) ? p : NULL;
+}
+
+static int commit(struct vmq *q, size_t len, uint32_t flags)
+{
+	struct vmq__peer *p = mine(q);
 	int rc;
 
-	if (!p || vmq__tx_busy(q, p) || len > q->tx.reserved_len)
+	if (!p || len > q->tx.reserved_len)
 		return VMQ_EINVAL;
 	rc = vmq__tx_refused(p);
 	if (!rc) {
@@ -75,16 +83,34 @@ static int commit(struct vmq *q, size_t len, uint32_t flags)
 	return rc;
 }
 
+/* Its own channel is always there: a way to the lock and the checks. */
+static int begin(struct vmq *q, uint32_t flags, struct vmq__peer **self)
+{
+	return vmq__live(q) ? vmq__tx_begin(q, q->id, flags, self) : VMQ_EBADF;
+}
+
 int vmq_commit(struct vmq *q, size_t len, uint32_t flags)
 {
 	struct vmq__peer *self;
-	int rc;
+	int rc = begin(q, flags, &self);
 
-	/* Its own channel is always there: a way to the lock and the checks. */
-	rc = vmq__live(q) ? vmq__tx_begin(q, q->id, flags, &self) : VMQ_EBADF;
 	if (rc)
 		return rc;
 	rc = commit(q, len, flags);
+	vmq__tx_end(q, self);
+	return rc;
+}
+
+int vmq_cancel(struct vmq *q)
+{
+	struct vmq__peer *self;
+	int rc = begin(q, 0, &self);
+
+	if (rc)
+		return rc;
+	rc = mine(q) ? 0 : VMQ_EINVAL;
+	if (!rc)
+		unreserve(q);
 	vmq__tx_end(q, self);
 	return rc;
 }

@@ -45,11 +45,13 @@ static int room(struct cat *c, size_t *size, void **data)
 	return rc;
 }
 
-/* An empty message. */
+/* An empty message, in place of what there was room for. */
 static int say_end(struct cat *c)
 {
-	int rc;
+	int rc = vmq_cancel(c->q);
 
+	if (rc)
+		return rc;
 	do
 		rc = vmq_send(c->q, c->peer, "", 0, VMQ_SEND_AUTO, TOOL_SLICE);
 	while ((rc == VMQ_EAGAIN || rc == VMQ_ETIMEDOUT) && !over(c));

@@ -272,8 +272,8 @@ VMQ_API int vmq_broadcast(struct vmq *q, const void *data, size_t len, uint32_t 
 
 /*
  * Build a message in place: *data points to len bytes (within the inline limit)
- * in the peer's queue, to be filled, then vmq_commit(). Nothing else may be sent
- * to that peer in between; a second vmq_reserve() drops the first. With
+ * in the peer's queue, to be filled, then vmq_commit() or vmq_cancel(). Nothing else may
+ * be sent to that peer in between; a second vmq_reserve() drops the first. With
  * VMQ_OPEN_THREADSAFE, other threads that send to the peer meanwhile find it full,
  * and their vmq_reserve() gives VMQ_EBUSY. VMQ_EBUSY; VMQ_EMSGSIZE (over the inline
  * limit); as vmq_send(). (S)
@@ -285,6 +285,10 @@ VMQ_API int vmq_reserve(struct vmq *q, uint32_t peer, size_t len, void **data,
  * or len is larger, or flags; VMQ_EGONE, VMQ_EACCES, VMQ_EPEER: and the reservation is
  * over. (S) */
 VMQ_API int vmq_commit(struct vmq *q, size_t len, uint32_t flags);
+
+/* Drop what vmq_reserve() gave: nothing is sent. VMQ_EINVAL: nothing is reserved, or by
+ * another thread. (S) */
+VMQ_API int vmq_cancel(struct vmq *q);
 
 /* Ring for every lazy message that a sleeping peer has not seen. Returns how many
  * doorbells were rung. (S) */

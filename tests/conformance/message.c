@@ -164,6 +164,8 @@ Test(message, in_place)
 		size_t len = i * 7 % 3000;
 
 		cr_assert_eq(vmq_reserve(a, b, len + 50, &again, PATIENCE), 0);
+		if (i % 2)
+			cr_assert_eq(vmq_cancel(a), 0);
 		cr_assert_eq(vmq_reserve(a, b, len, &room, PATIENCE), 0);
 		pattern(room, len, i);
 		cr_expect_eq(vmq_commit(a, len + 1, 0), VMQ_EINVAL, "more than was reserved");

@@ -33,6 +33,8 @@ static int send_one(struct end *e, const uint8_t *buf, uint32_t len, uint32_t n)
 	if (rc)
 		return rc;
 	memcpy(room, buf, len);
+	if (n % 8 == 3) /* others may send now */
+		return vmq_cancel(e->q) ? VMQ_EINVAL : vmq_send(e->q, e->peer, buf, len, n % 3, PATIENCE);
 	return vmq_commit(e->q, len, n % 3);
 }
 

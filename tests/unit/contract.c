@@ -202,6 +202,22 @@ Test(contract, a_commit_that_fails_leaves_the_reservation)
 	cr_expect_eq(vmq_recv(b, bytes, sizeof(bytes), NULL, PATIENCE), 4);
 }
 
+Test(contract, a_reservation_that_is_cancelled_is_not_sent)
+{
+	void *at;
+
+	cr_expect_eq(vmq_cancel(NULL), VMQ_EBADF);
+	cr_expect_eq(vmq_cancel(a), VMQ_EINVAL, "nothing is reserved");
+	cr_assert_eq(vmq_reserve(a, to_b, 4, &at, VMQ_NOWAIT), 0);
+	memcpy(at, "four", 4);
+	cr_expect_eq(vmq_cancel(a), 0);
+	cr_expect_eq(vmq_cancel(a), VMQ_EINVAL);
+	cr_expect_eq(vmq_commit(a, 4, VMQ_SEND_AUTO), VMQ_EINVAL);
+	cr_expect_eq(vmq_recv(b, bytes, sizeof(bytes), NULL, VMQ_NOWAIT), VMQ_EAGAIN);
+	cr_expect_eq(vmq_send(a, to_b, "fives", 5, VMQ_SEND_AUTO, VMQ_NOWAIT), 0);
+	cr_expect_eq(vmq_recv(b, bytes, sizeof(bytes), NULL, PATIENCE), 5);
+}
+
 /* ---- receive ------------------------------------------------------------------------------ */
 
 Test(contract, receivers_hear_of_an_end_once)

@@ -397,6 +397,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "vmq_bridge_run": (c_int, [c_void_p, c_int64]),
     "vmq_bridge_stop": (None, [c_void_p]),
     "vmq_broadcast": (c_int, [c_void_p, c_void_p, c_size_t, c_uint32, c_int64]),
+    "vmq_cancel": (c_int, [c_void_p]),
     "vmq_caps": (c_uint64, [c_void_p]),
     "vmq_close": (c_int, [c_void_p]),
     "vmq_commit": (c_int, [c_void_p, c_size_t, c_uint32]),

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A message that is built in place, in the peer's queue."""
 
-import ctypes
 import threading
 from typing import Any, Callable, Optional, Tuple
 
@@ -10,8 +9,6 @@ from ._errors import BusyError, ClosedError, ExportedError, InvalidError
 from ._handle import Handle, Unshared, check
 from ._load import lib
 from ._memory import Views
-
-_TOO_MUCH = ctypes.c_size_t(-1).value
 
 
 class Lease:
@@ -42,17 +39,11 @@ class Lease:
     def drop(self) -> None:
         handle, self._handle = self._handle, None
         if handle is not None:
-            unreserve(handle)
+            lib.vmq_cancel(handle)
             self._ended()
 
     def __del__(self) -> None:
         self.drop()
-
-
-def unreserve(handle: Handle) -> None:
-    """A second reservation drops the first. One of a size that there is not, drops it too."""
-    out = ctypes.c_void_p()
-    lib.vmq_reserve(handle, lib.vmq_id(handle), _TOO_MUCH, ctypes.byref(out), 0)
 
 
 class Reservation(Unshared):

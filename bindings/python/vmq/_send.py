@@ -14,7 +14,7 @@ from ._handle import SLICE_NS, Handle, check, nanoseconds
 from ._load import lib
 from ._news import News
 from ._pages import Page
-from ._reserve import Lease, Reservation, unreserve
+from ._reserve import Lease, Reservation
 from ._types import Buffer, Mode, Peer, When
 
 _PIECES = 1024  #: that vmq_sendv() takes
@@ -227,7 +227,7 @@ class Sender(News):
         finally:
             if not kept:
                 if handle is not None and out.value:
-                    unreserve(handle)
+                    lib.vmq_cancel(handle)
                 self._reserving.release()
 
     def _take_turn(self, until: Until) -> None:
