@@ -312,13 +312,16 @@ int vmq_send_batch(struct vmq *q, uint32_t peer, const struct vmq_iovec *msgs, u
 	if (!rc)
 		own_lines(&p->tx->tx, bytes);
 	while (!rc) {
-		done += put_batch(q, p, msgs + done, n - done);
+		unsigned put = put_batch(q, p, msgs + done, n - done);
+
+		/* Also before it waits for room: the peer may be asleep. */
+		if (put)
+			vmq__tx_ring(q, p, flags);
+		done += put;
 		if (done == n)
 			break;
 		rc = vmq__tx_room(q, p, (uint32_t)msgs[done].len, timeout_ns, &deadline);
 	}
-	if (done)
-		vmq__tx_ring(q, p, flags);
 	vmq__tx_end(q, p);
 	return done ? (int)done : rc;
 }

@@ -172,3 +172,71 @@ Test(virtual_time, kill)
 	vmq_close(w.b);
 	scratch_remove(dir);
 }
+
+/* ---- a batch that is larger than the lane ------------------------------------------------ */
+
+#define BATCH 64u
+
+struct flow {
+	uint64_t now;
+	struct vmq *a, *b;
+	unsigned waits, got;
+	uint64_t sent, rings;
+	bool unheard; /* a slept, and b had not been told of what was new */
+};
+
+static uint64_t flow_now(void *ctx)
+{
+	return ((struct flow *)ctx)->now;
+}
+
+/* While a waits for room, b takes what there is. */
+static void flow_wait(void *ctx, struct vmq *q, uint64_t deadline)
+{
+	struct vmq_stats s = { .size = sizeof(s) };
+	struct flow *f = ctx;
+	char text[256];
+
+	f->now = deadline;
+	if (q != f->a || !f->b)
+		return;
+	cr_assert_eq(vmq_stats(f->a, &s), 0);
+	f->unheard |= s.sent > f->sent && s.exits_immediate == f->rings;
+	f->sent = s.sent;
+	f->rings = s.exits_immediate;
+	f->waits++;
+	while (vmq_recv(f->b, text, sizeof(text), NULL, VMQ_NOWAIT) == (int64_t)sizeof(text))
+		f->got++;
+}
+
+static void flow_wake(void *ctx, struct vmq *q)
+{
+	(void)ctx;
+	(void)q;
+}
+
+Test(virtual_time, a_batch_rings_before_it_waits)
+{
+	struct flow f = { .now = 1000 };
+	struct vmq_env env = { sizeof(env), &f, flow_now, flow_wait, flow_wake, flow_now };
+	struct vmq_options o = { .size = sizeof(o), .env = &env, .lane_size = VMQ_LANE_MIN };
+	static const char text[256];
+	struct vmq_iovec msg[BATCH];
+	uint32_t to_b;
+
+	cr_assert_eq(vmq_open("sim:flow?name=a", &o, &f.a), 0);
+	cr_assert_eq(vmq_open("sim:flow?name=b", &o, &f.b), 0);
+	cr_assert_eq(vmq_peer(f.b, "a", VMQ_NOWAIT, &to_b), VMQ_EAGAIN);
+	cr_assert_eq(vmq_peer(f.a, "b", VMQ_MS(10000), &to_b), 0);
+	f.waits = 0;
+	for (unsigned i = 0; i < BATCH; i++)
+		msg[i] = (struct vmq_iovec){ text, sizeof(text) };
+	cr_expect_eq(vmq_send_batch(f.a, to_b, msg, BATCH, VMQ_SEND_NOW, VMQ_MS(10000)), (int)BATCH);
+	cr_expect_gt(f.waits, 1u);
+	cr_expect_not(f.unheard);
+	while (vmq_recv(f.b, (char[256]){ 0 }, 256, NULL, VMQ_NOWAIT) == 256)
+		f.got++;
+	cr_expect_eq(f.got, BATCH);
+	vmq_close(f.a);
+	vmq_close(f.b);
+}
