@@ -18,7 +18,7 @@
 
 #define LIMIT "/sys/module/xen_gntalloc/parameters/limit"
 #define LIMIT_GOOD "32768"
-#define CHANNEL_PAGES 324ul    /* that an end grants, with vmq_open()'s defaults */
+#define CHANNEL_PAGES 323ul    /* that an end grants, with vmq_open()'s defaults */
 #define STORE_MS 2000
 #define DOMIDS 0x7ff0ul        /* domids of domains are below it */
 

@@ -6,7 +6,7 @@
 #include "fabric.h"
 
 #define PAGE VMQ_PAGE_SIZE
-#define HALF 324u /* granted pages of a default channel */
+#define HALF 323u /* granted pages of a default channel */
 
 TestSuite(room, .init = fabric_start, .fini = fabric_stop);
 
@@ -32,7 +32,7 @@ Test(room, no_half)
 	uint32_t id;
 
 	fabric_count(&before);
-	fake_xen_grant_limit(HALF - 2);
+	fake_xen_grant_limit(HALF - 1);
 	cr_expect_eq(look(a, b, VMQ_ENOMEM, PATIENCE), VMQ_ENOMEM);
 	cr_expect(fabric_same(&before));
 	fake_xen_grant_limit(8192);
