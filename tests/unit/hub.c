@@ -161,36 +161,61 @@ static void *be_met(void *q)
 	return vmq_peer(q, "a", PATIENCE, &id) ? "not met" : NULL;
 }
 
+/* A hub that serves, and two VMs that have met. */
+static struct {
+	struct vmq_hub *hub;
+	pthread_t server;
+	struct vmq *a, *b;
+	uint32_t to_b;
+} met;
+
+static void meet(void)
+{
+	pthread_t other;
+	void *failed;
+
+	cr_assert_eq(open_hub(&met.hub), 0, "%s", why);
+	pthread_create(&met.server, NULL, serve, met.hub);
+	met.a = vm("a");
+	met.b = vm("b");
+	pthread_create(&other, NULL, be_met, met.b);
+	cr_assert_eq(vmq_peer(met.a, "b", PATIENCE, &met.to_b), 0);
+	pthread_join(other, &failed);
+	cr_expect_null(failed);
+}
+
+static void serve_no_more(void)
+{
+	vmq_hub_stop(met.hub);
+	pthread_join(met.server, NULL);
+}
+
+static void send_to_b(unsigned n, uint32_t flags)
+{
+	while (n--) {
+		cr_assert_eq(vmq_send(met.a, met.to_b, "x", 1, flags, VMQ_NOWAIT), 0);
+		if (flags == VMQ_SEND_LAZY)
+			cr_assert_eq(vmq_yield(met.a), 0);
+	}
+}
+
 Test(hub, knows_who_left)
 {
 	struct vmq_vmm_stats s = { .size = sizeof(s) };
-	struct vmq_hub *hub = NULL;
-	pthread_t server, other;
-	struct vmq *a, *b;
-	void *failed;
-	uint32_t id;
 
-	cr_assert_eq(open_hub(&hub), 0, "%s", why);
-	pthread_create(&server, NULL, serve, hub);
-	a = vm("a");
-	b = vm("b");
-	pthread_create(&other, NULL, be_met, b);
-	cr_assert_eq(vmq_peer(a, "b", PATIENCE, &id), 0);
-	pthread_join(other, &failed);
-	cr_expect_null(failed);
-	vmq_close(a);
-	vmq_close(b);
+	meet();
+	vmq_close(met.a);
+	vmq_close(met.b);
 	/* A new VM is served after all that was said before. */
 	vmq_close(vm("a"));
-	vmq_hub_stop(hub);
-	pthread_join(server, NULL);
-	cr_assert_eq(vmq_hub_stats(hub, "b", &s), 0, "also after it left");
+	serve_no_more();
+	cr_assert_eq(vmq_hub_stats(met.hub, "b", &s), 0, "also after it left");
 	cr_expect_eq(s.exits_immediate, 0u);
-	cr_expect_eq(vmq_hub_stats(hub, "nobody", &s), VMQ_ENOENT);
+	cr_expect_eq(vmq_hub_stats(met.hub, "nobody", &s), VMQ_ENOENT);
 	s.size = 1;
-	cr_expect_eq(vmq_hub_stats(hub, "b", &s), VMQ_EINVAL);
-	cr_expect_eq(vmq_hub_kill(hub, "a"), VMQ_ENOENT);
-	vmq_hub_close(hub);
+	cr_expect_eq(vmq_hub_stats(met.hub, "b", &s), VMQ_EINVAL);
+	cr_expect_eq(vmq_hub_kill(met.hub, "a"), VMQ_ENOENT);
+	vmq_hub_close(met.hub);
 	cr_expect(strstr(lines, "a joined (process "), "%s", lines);
 	cr_expect(strstr(lines, "b left: "), "%s", lines);
 }
@@ -198,65 +223,38 @@ Test(hub, knows_who_left)
 Test(hub, counts_exits)
 {
 	struct vmq_vmm_stats s = { .size = sizeof(s) };
-	struct vmq_hub *hub = NULL;
-	pthread_t server, other;
-	struct vmq *a, *b;
-	uint32_t id;
 
-	cr_assert_eq(open_hub(&hub), 0, "%s", why);
-	pthread_create(&server, NULL, serve, hub);
-	a = vm("a");
-	b = vm("b");
-	pthread_create(&other, NULL, be_met, b);
-	cr_assert_eq(vmq_peer(a, "b", PATIENCE, &id), 0);
-	pthread_join(other, NULL);
-	for (int i = 0; i < 7; i++)
-		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_NOW, VMQ_NOWAIT), 0);
-	for (int i = 0; i < 3; i++) {
-		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_LAZY, VMQ_NOWAIT), 0);
-		cr_assert_eq(vmq_yield(a), 0);
-	}
-	vmq_close(a);
+	meet();
+	send_to_b(7, VMQ_SEND_NOW);
+	send_to_b(3, VMQ_SEND_LAZY);
+	vmq_close(met.a);
 	vmq_close(vm("z")); /* served after all of that */
-	vmq_hub_stop(hub);
-	pthread_join(server, NULL);
-	cr_assert_eq(vmq_hub_stats(hub, "a", &s), 0);
+	serve_no_more();
+	cr_assert_eq(vmq_hub_stats(met.hub, "a", &s), 0);
 	cr_expect_eq(s.exits_immediate, 7u);
 	cr_expect_eq(s.exits_natural[VMQ_EXIT_YIELD], 3u);
 	cr_expect_geq(s.kicks, 7u);
-	vmq_close(b);
-	vmq_hub_close(hub);
+	vmq_close(met.b);
+	vmq_hub_close(met.hub);
 }
 
 /* A VM that left before it read all that it was told: what it had said counts all the same. */
 Test(hub, counts_exits_of_who_left_in_haste)
 {
 	struct vmq_vmm_stats s = { .size = sizeof(s) };
-	struct vmq_hub *hub = NULL;
-	pthread_t server, other;
-	struct vmq *a, *b;
-	uint32_t id;
 
-	cr_assert_eq(open_hub(&hub), 0, "%s", why);
-	pthread_create(&server, NULL, serve, hub);
-	a = vm("a");
-	b = vm("b");
-	pthread_create(&other, NULL, be_met, b);
-	cr_assert_eq(vmq_peer(a, "b", PATIENCE, &id), 0);
-	pthread_join(other, NULL);
+	meet();
 	vmq_close(vm("z")); /* of whom a does not hear any more */
-	vmq_hub_stop(hub);
-	pthread_join(server, NULL);
-	for (int i = 0; i < 7; i++)
-		cr_assert_eq(vmq_send(a, id, "x", 1, VMQ_SEND_NOW, VMQ_NOWAIT), 0);
-	vmq_close(a);
+	serve_no_more();
+	send_to_b(7, VMQ_SEND_NOW);
+	vmq_close(met.a);
 	for (uint64_t until = now_ns() + PATIENCE; !strstr(lines, "a left") && now_ns() < until;)
-		vmq_hub_run(hub, VMQ_NOWAIT);
-	cr_assert_eq(vmq_hub_stats(hub, "a", &s), 0);
+		vmq_hub_run(met.hub, VMQ_NOWAIT);
+	cr_assert_eq(vmq_hub_stats(met.hub, "a", &s), 0);
 	cr_expect_eq(s.exits_immediate, 7u);
 	cr_expect(strstr(lines, "a left: its connection closed"), "%s", lines);
-	vmq_close(b);
-	vmq_hub_close(hub);
+	vmq_close(met.b);
+	vmq_hub_close(met.hub);
 }
 
 /* ---- asked from elsewhere --------------------------------------------------------------- */

@@ -120,14 +120,19 @@ class Reservation(Unshared):
             return
         if not (lease.mine() or lease.closed()):
             raise BusyError("the thread that reserved cancels", peer=lease.peer)
+        self._give_up(lease)
+
+    def _give_up(self, lease: Lease) -> bool:
+        """False: a slice or an array holds the room."""
         self._views.settle()
         with self._views.lock():
             self._lease = None
             try:
                 self._views.revoke("the reservation")
             except ExportedError:
-                return
+                return False
         lease.drop()
+        return True
 
     def _close(self) -> bool:
         """The Queue is being closed. False: a view, or another thread, holds the endpoint."""
@@ -138,12 +143,4 @@ class Reservation(Unshared):
             self._closed = True
             if not lease.mine():
                 return False
-        self._views.settle()
-        with self._views.lock():
-            self._lease = None
-            try:
-                self._views.revoke("the reservation")
-            except ExportedError:
-                return False
-        lease.drop()
-        return True
+        return self._give_up(lease)
