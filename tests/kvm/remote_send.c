@@ -164,6 +164,15 @@ int __wrap_vmq_commit(struct vmq *q, size_t len, uint32_t flags)
 	return (int)call_end(&c, CALL(&c, AGENT_COMMIT, len, flags));
 }
 
+int __wrap_vmq_cancel(struct vmq *q)
+{
+	struct call c;
+
+	if (!call_begin(&c, q))
+		return __real_vmq_cancel(call_real(q));
+	return (int)call_end(&c, CALL(&c, AGENT_CANCEL, 0));
+}
+
 int __wrap_vmq_flush(struct vmq *q)
 {
 	struct call c;

@@ -30,6 +30,7 @@ WRAP(int, vmq_broadcast, (struct vmq *q, const void *data, size_t len, uint32_t 
 	int64_t timeout_ns));
 WRAP(int, vmq_reserve, (struct vmq *q, uint32_t peer, size_t len, void **data, int64_t timeout_ns));
 WRAP(int, vmq_commit, (struct vmq *q, size_t len, uint32_t flags));
+WRAP(int, vmq_cancel, (struct vmq *q));
 WRAP(int, vmq_flush, (struct vmq *q));
 WRAP(int, vmq_yield, (struct vmq *q));
 WRAP(int, vmq_page_alloc, (struct vmq *q, uint32_t peer, size_t len, struct vmq_page *page,

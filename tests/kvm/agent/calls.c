@@ -55,6 +55,7 @@ CALL(do_send_batch,
 CALL(do_broadcast, vmq_broadcast(endpoint, POINTER(0), a[1], (uint32_t)a[2], (int64_t)a[3]))
 CALL(do_reserve, vmq_reserve(endpoint, (uint32_t)a[0], a[1], POINTER(2), (int64_t)a[3]))
 CALL(do_commit, vmq_commit(endpoint, a[0], (uint32_t)a[1]))
+CALL(do_cancel, vmq_cancel(endpoint))
 CALL(do_flush, vmq_flush(endpoint))
 CALL(do_yield, vmq_yield(endpoint))
 CALL(do_page_alloc, vmq_page_alloc(endpoint, (uint32_t)a[0], a[1], POINTER(2), (int64_t)a[3]))
@@ -72,8 +73,9 @@ static int64_t (*const calls[AGENT_OPS])(const uint64_t *a) = {
 	[AGENT_CAPS] = do_caps, [AGENT_STATS] = do_stats, [AGENT_EVENT] = do_event, [AGENT_FD] = do_fd,
 	[AGENT_SEND] = do_send, [AGENT_SENDV] = do_sendv, [AGENT_SEND_BATCH] = do_send_batch,
 	[AGENT_BROADCAST] = do_broadcast, [AGENT_RESERVE] = do_reserve, [AGENT_COMMIT] = do_commit,
-	[AGENT_FLUSH] = do_flush, [AGENT_YIELD] = do_yield, [AGENT_PAGE_ALLOC] = do_page_alloc,
-	[AGENT_PAGE_SEND] = do_page_send, [AGENT_PAGE_FREE] = do_page_free, [AGENT_RECV] = do_recv,
+	[AGENT_CANCEL] = do_cancel, [AGENT_FLUSH] = do_flush, [AGENT_YIELD] = do_yield,
+	[AGENT_PAGE_ALLOC] = do_page_alloc, [AGENT_PAGE_SEND] = do_page_send,
+	[AGENT_PAGE_FREE] = do_page_free, [AGENT_RECV] = do_recv,
 	[AGENT_RECV_BATCH] = do_recv_batch, [AGENT_PEEK] = do_peek, [AGENT_RELEASE] = do_release,
 	[AGENT_POLL] = do_poll,
 };
