@@ -42,8 +42,9 @@ for command in 'send -t 1' 'recv -t 1' 'cat -t 1' ls; do
 	# shellcheck disable=SC2086
 	bad 2 "as in sim:lab?name=a" $command nonsense $peer
 	# shellcheck disable=SC2086
-	bad 1 "; see which transports there are with: vmq doctor" \
-		$command carrier:pigeon?name=a $peer
+	bad 1 "there is no transport 'carrier'" $command carrier:pigeon?name=a $peer
+	# shellcheck disable=SC2086
+	bad 1 "; see which transports there are with: vmq doctor" $command carrier:pigeon?name=a $peer
 	# shellcheck disable=SC2086
 	bad 2 "'colour' is not a setting (name, lane," $command "sim:unix=$tmp/none?name=a&colour=3" $peer
 	# shellcheck disable=SC2086

@@ -5,7 +5,7 @@ import ctypes
 from typing import Optional
 
 from . import _c
-from ._errors import ClosedError, InvalidError, Line, encoded
+from ._errors import InvalidError, Line, encoded
 from ._handle import Handle, check
 from ._load import lib
 from ._part import Log, Server, log_callback
@@ -43,14 +43,6 @@ class Bridge(Server):
             raise line.error(code)
         self._path = path
         super().__init__(handle)
-
-    def __enter__(self) -> "Bridge":
-        if self.closed:
-            raise ClosedError()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         where = "" if self._path is None else f" at {self._path!r}"

@@ -5,7 +5,7 @@ import ctypes
 from typing import Dict, Optional
 
 from . import _c
-from ._errors import ClosedError, Line, encoded
+from ._errors import Line, encoded
 from ._handle import Handle, check
 from ._load import lib
 from ._part import Log, Server, log_callback
@@ -45,14 +45,6 @@ class Hub(Server):
             raise line.error(code)
         self._path = path
         super().__init__(handle)
-
-    def __enter__(self) -> "Hub":
-        if self.closed:
-            raise ClosedError()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<vmq.Hub at {self._path!r}{', closed' if self.closed else ''}>"

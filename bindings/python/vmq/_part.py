@@ -5,7 +5,7 @@ import atexit
 import ctypes
 import threading
 import weakref
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple, TypeVar
 
 from . import _c
 from ._base import waiting
@@ -58,7 +58,7 @@ def nothing(*args: Any) -> None:
 
 
 def log_callback(log: Optional[Log]) -> Any:
-    """What the library tells lines to, under no lock."""
+    """What the library tells lines to. It may ask the library back."""
     call = log or nothing
     return _c.LOG(lambda ctx, text: ignore(told(call, (text.decode(errors="replace"),))))
 
@@ -81,6 +81,7 @@ class Part(Unshared):
         return self._h
 
 
+_S = TypeVar("_S", bound="Server")
 _servers: "weakref.WeakSet[Server]" = weakref.WeakSet()
 
 
@@ -103,6 +104,14 @@ class Server(Part):
         self._by = 0  # the thread that serves
         self._h = handle
         _servers.add(self)
+
+    def __enter__(self: _S) -> _S:
+        if self.closed:
+            raise ClosedError()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def run(self, timeout: Optional[float] = None) -> bool:
         """Serve. True: it was stopped or closed; False: the time is up."""
